@@ -1,0 +1,1 @@
+//! The averaged equation, the limit ε → 0.

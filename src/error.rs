@@ -1,0 +1,179 @@
+//! Errors and warnings, each with the quantity, its value and what was expected.
+
+use thiserror::Error;
+
+/// What a call of this library returns.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a problem could not be stated, or a run could not go on.
+///
+/// Whatever a run had handed to its visitor before the error stays valid: files and series keep it.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A parameter outside its range.
+    #[error("{key} = {value}: expected {expected}")]
+    Parameter {
+        /// The name of the parameter, as in the statement of the problem.
+        key: String,
+        /// The value found.
+        value: f64,
+        /// What would have been accepted.
+        expected: &'static str,
+    },
+    /// A list or grid with the wrong shape.
+    #[error("{what}: found {found}, expected {expected}")]
+    Shape {
+        /// What has the wrong shape.
+        what: String,
+        /// The size found.
+        found: usize,
+        /// The size expected.
+        expected: usize,
+    },
+    /// Two parts of a statement that do not go together, or that a solver cannot treat.
+    #[error("{solver} cannot treat {what}: {instead}")]
+    Unsupported {
+        /// The solver that was asked.
+        solver: &'static str,
+        /// What it cannot treat.
+        what: String,
+        /// What to do instead.
+        instead: &'static str,
+    },
+    /// NaN or infinity from a loss, gradient, fitness or coefficient.
+    #[error("{quantity} is {value} at θ = {theta:?}, h = {h:?}, t = {time}: expected a finite number")]
+    NonFinite {
+        /// Which function returned it: `"loss"`, `"gradient"`, `"fitness"`, …
+        quantity: &'static str,
+        /// The value returned.
+        value: f64,
+        /// Where, in parameters.
+        theta: Vec<f64>,
+        /// Where, in hyperparameters.
+        h: Vec<f64>,
+        /// When (the time of the run).
+        time: f64,
+    },
+    /// Part of the initial law lies outside the box.
+    #[error(
+        "the initial law of {coordinate} puts mass {outside:e} outside [{low}, {high}]: expected at most {allowed:e}; widen the box"
+    )]
+    InitialMassOutside {
+        /// `"theta"` or `"h"`.
+        coordinate: &'static str,
+        /// The mass outside.
+        outside: f64,
+        /// Lower end of the box.
+        low: f64,
+        /// Upper end of the box.
+        high: f64,
+        /// What is tolerated.
+        allowed: f64,
+    },
+    /// The potential difference between neighbouring cells is so large that the transition rate underflows.
+    #[error(
+        "between the cells at θ = {theta} (h = {h}) the loss rises by {difference:e} diffusions and the rate underflows: expected less than 700; refine the θ axis, shrink the box or raise the diffusion"
+    )]
+    RateUnderflow {
+        /// The face between the cells.
+        theta: f64,
+        /// The slice.
+        h: f64,
+        /// `μ ΔL / D`.
+        difference: f64,
+    },
+    /// Weights that are all zero (or a sum that overflows).
+    #[error(
+        "the selection weights of the whole population sum to {sum} at t = {time}: expected a positive finite number; {hint}"
+    )]
+    Weights {
+        /// The sum found.
+        sum: f64,
+        /// When.
+        time: f64,
+        /// What to change.
+        hint: &'static str,
+    },
+    /// The step control could not reach the tolerance.
+    #[error("at t = {time} the step fell to {step:e}: the tolerance {tolerance:e} cannot be reached")]
+    StepTooSmall {
+        /// When.
+        time: f64,
+        /// The last step tried.
+        step: f64,
+        /// The tolerance asked.
+        tolerance: f64,
+    },
+    /// An iteration that did not converge.
+    #[error("{what} did not converge in {iterations} iterations: residual {residual:e}, expected {tolerance:e}")]
+    NotConverged {
+        /// Which iteration.
+        what: &'static str,
+        /// How many were made.
+        iterations: usize,
+        /// Where it stood.
+        residual: f64,
+        /// Where it should have come.
+        tolerance: f64,
+    },
+    /// Particles that ran away.
+    #[error(
+        "agent {agent} of replicate {replicate} left the finite numbers at t = {time}: θ = {theta}; reduce the learning rate"
+    )]
+    Diverged {
+        /// Its number.
+        agent: usize,
+        /// Its replicate.
+        replicate: usize,
+        /// When it was noticed.
+        time: f64,
+        /// Its θ.
+        theta: f64,
+    },
+    /// A file that could not be written or read.
+    #[error("{path}: {message}")]
+    File {
+        /// The file.
+        path: String,
+        /// What the system or library said.
+        message: String,
+    },
+    /// A library that this one stands on reported a failure.
+    #[error("{library}: {message}")]
+    Library {
+        /// Which.
+        library: &'static str,
+        /// What it said.
+        message: String,
+    },
+}
+
+/// Something that does not stop a run but that its user should know, with the number.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
+pub enum Warning {
+    /// Mass reached a wall of the θ box, where the truncation of the line is no longer negligible.
+    #[error("mass {mass:e} lies in the outermost θ cells at t = {time}: widen the θ axis (expected below {allowed:e})")]
+    MassAtWall {
+        /// Mass in the first and last θ cell together.
+        mass: f64,
+        /// When.
+        time: f64,
+        /// The level from which this is reported.
+        allowed: f64,
+    },
+    /// The positivity limiter moved mass.
+    #[error("the positivity limiter moved mass {mass:e} in all, up to t = {time}")]
+    MassMoved {
+        /// Mass moved so far.
+        mass: f64,
+        /// When.
+        time: f64,
+    },
+}
+
+/// `Ok` if `ok`, else [`Error::Parameter`]. Write conditions so that NaN fails.
+pub(crate) fn require(ok: bool, key: impl Into<String>, value: f64, expected: &'static str) -> Result<()> {
+    if ok { Ok(()) } else { Err(Error::Parameter { key: key.into(), value, expected }) }
+}

@@ -1,0 +1,1 @@
+//! The joint equation on a (θ,h) grid.

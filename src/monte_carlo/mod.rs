@@ -1,0 +1,1 @@
+//! Particle twins of the mean-field equations.

@@ -1,0 +1,3 @@
+//! Small numerical tools that the statement of problems and the solvers share.
+
+pub mod normal;

@@ -1,0 +1,24 @@
+//! The standard normal law, and uniform numbers from raw bits.
+
+use rand::Rng;
+use rand_distr::Distribution;
+
+/// `Φ(x)`, the cumulative function of the standard normal law, accurate in the lower tail.
+pub fn normal_cdf(x: f64) -> f64 {
+    0.5 * libm::erfc(-x * std::f64::consts::FRAC_1_SQRT_2)
+}
+
+/// One draw from the standard normal law.
+pub fn standard_normal<R: Rng + ?Sized>(rng: &mut R) -> f64 {
+    rand_distr::StandardNormal.sample(rng)
+}
+
+/// One number, uniform on [0, 1), from the upper 53 bits.
+pub fn uniform<R: Rng + ?Sized>(rng: &mut R) -> f64 {
+    (rng.next_u64() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
+}
+
+/// A whole number, uniform on `0..n` (n > 0; bias below n/2⁶⁴).
+pub fn below<R: Rng + ?Sized>(rng: &mut R, n: usize) -> usize {
+    ((u128::from(rng.next_u64()) * n as u128) >> 64) as usize
+}

@@ -1,0 +1,13 @@
+//! WHAT is to be solved: statements that know no grid, no time step and no file.
+
+mod law;
+mod loss;
+mod mutation;
+mod population;
+mod selection;
+
+pub use law::Law;
+pub use loss::{DoubleWell, Fitness, FitnessFn, Loss, LossFn, Quadratic, QuadraticFitness};
+pub use mutation::{Domain, Ends, Kernel};
+pub use population::{Coefficient, Evaluation, Initial, InitialTheta, Population, Sees};
+pub use selection::{Clock, DonorTable, KEPT, Rule, Selection, Splitter};

@@ -1,0 +1,208 @@
+//! Mutation kernels of one hyperparameter and the rule at the ends of its domain, each stated twice: cumulative function
+//! for cells, sampler for agents.
+
+use rand::Rng;
+
+use super::law::Law;
+use crate::error::{Error, Result, require};
+use crate::numerics::normal::{below, normal_cdf, standard_normal, uniform};
+
+/// What happens to a mutation that would leave the domain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Ends {
+    /// It is mirrored at the end, as often as needed.
+    #[default]
+    Reflect,
+    /// It stops at the end, where mass piles up as an atom.
+    Clip,
+    /// It is drawn again until it lies inside.
+    Retry,
+}
+
+/// The domain `[low, high]` of one hyperparameter (dimensionless).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Domain {
+    /// Lower end.
+    pub low: f64,
+    /// Upper end, > `low`.
+    pub high: f64,
+    /// The rule at both ends.
+    pub ends: Ends,
+}
+
+impl Domain {
+    /// Checks the ends.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`].
+    pub fn validated(&self) -> Result<()> {
+        require(self.low.is_finite(), "h.low", self.low, "a finite number")?;
+        require(self.high > self.low && self.high.is_finite(), "h.high", self.high, "a finite number above h.low")
+    }
+
+    /// Mirrors `x` into the domain.
+    pub fn reflect(&self, x: f64) -> f64 {
+        if (self.low..=self.high).contains(&x) {
+            return x;
+        }
+        let width = self.high - self.low;
+        let y = (x - self.low).rem_euclid(2.0 * width);
+        self.low + if y > width { 2.0 * width - y } else { y }
+    }
+}
+
+/// How one hyperparameter changes when it is copied: the kernel `m(h, dh')` before the rule at the ends.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Kernel {
+    /// The copy is exact.
+    None,
+    /// A normal step.
+    Gaussian {
+        /// Its standard deviation, > 0.
+        std: f64,
+    },
+    /// A step uniform on `[−width/2, width/2]`.
+    Uniform {
+        /// Width of the whole interval, > 0.
+        width: f64,
+    },
+    /// `h` times a factor drawn uniformly from the list (PBT's "perturb" has 0.8 and 1.2).
+    Factor {
+        /// The factors, > 0.
+        factors: Vec<f64>,
+    },
+    /// With the given probability a fresh draw from the law, else an exact copy.
+    Resample {
+        /// In [0, 1].
+        probability: f64,
+        /// The law.
+        law: Law,
+    },
+    /// These, one after the other; the rule at the ends holds after each.
+    Sequence(Vec<Kernel>),
+    /// Diffusion `D_h ∂²_h` in continuous time: only with [`Selection::Replicator`](super::Selection::Replicator).
+    Diffusion {
+        /// `D_h`, ≥ 0.
+        diffusion: f64,
+    },
+}
+
+/// How often `Ends::Retry` draws again before the mutation is called impossible.
+const RETRIES: usize = 10_000;
+
+impl Kernel {
+    /// Checks the parameters against the domain.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] naming the key.
+    pub fn validated(&self, domain: &Domain) -> Result<()> {
+        match self {
+            Kernel::None => Ok(()),
+            Kernel::Gaussian { std } => {
+                require(*std > 0.0 && std.is_finite(), "mutation.std", *std, "a positive number")
+            }
+            Kernel::Uniform { width } => {
+                require(*width > 0.0 && width.is_finite(), "mutation.width", *width, "a positive number")
+            }
+            Kernel::Factor { factors } => {
+                require(!factors.is_empty(), "mutation.factors (their number)", 0.0, "at least one factor")?;
+                for &factor in factors {
+                    require(factor > 0.0 && factor.is_finite(), "mutation.factors", factor, "positive numbers")?;
+                }
+                if domain.ends == Ends::Retry {
+                    // With `retry` each h needs a factor that keeps it inside.
+                    for h in [domain.low, domain.high] {
+                        let stays = factors.iter().any(|f| (domain.low..=domain.high).contains(&(f * h)));
+                        require(
+                            stays,
+                            "mutation.factors",
+                            factors[0],
+                            "a factor that keeps h inside the domain, as ends = retry draws until one does",
+                        )?;
+                    }
+                }
+                Ok(())
+            }
+            Kernel::Resample { probability, law } => {
+                require((0.0..=1.0).contains(probability), "mutation.probability", *probability, "a number in [0, 1]")?;
+                law.validated("mutation.law")?;
+                let inside = law.cdf(domain.high) - law.cdf(domain.low);
+                require(
+                    domain.ends != Ends::Retry || inside > 1e-3,
+                    "mutation.law (mass inside the domain)",
+                    inside,
+                    "more than 1e-3, as ends = retry draws until it lies inside",
+                )
+            }
+            Kernel::Sequence(parts) => parts.iter().try_for_each(|part| match part {
+                Kernel::Sequence(_) | Kernel::Diffusion { .. } => Err(Error::Unsupported {
+                    solver: "mutation in turn",
+                    what: "a sequence or diffusion inside a sequence".into(),
+                    instead: "list the kernels in one flat sequence",
+                }),
+                _ => part.validated(domain),
+            }),
+            Kernel::Diffusion { diffusion } => {
+                require(*diffusion >= 0.0 && diffusion.is_finite(), "mutation.diffusion", *diffusion, "a number ≥ 0")
+            }
+        }
+    }
+
+    /// `P(h' ≤ to | h = from)` on the whole line, before the rule at the ends.
+    ///
+    /// For a sequence (which applies the rule at the ends after each part) and for diffusion this is the exact copy.
+    pub fn cdf(&self, from: f64, to: f64) -> f64 {
+        match self {
+            Kernel::Gaussian { std } => normal_cdf((to - from) / std),
+            Kernel::Uniform { width } => ((to - from) / width + 0.5).clamp(0.0, 1.0),
+            Kernel::Factor { factors } => {
+                factors.iter().filter(|&f| f * from <= to).count() as f64 / factors.len() as f64
+            }
+            Kernel::Resample { probability, law } => {
+                probability * law.cdf(to) + (1.0 - probability) * f64::from(from <= to)
+            }
+            Kernel::None | Kernel::Sequence(_) | Kernel::Diffusion { .. } => f64::from(from <= to),
+        }
+    }
+
+    /// One draw of `h'` given `h = from`, inside the domain.
+    ///
+    /// # Errors
+    /// [`Error::NotConverged`] if `Ends::Retry` cannot find a place inside.
+    pub fn sample<R: Rng + ?Sized>(&self, from: f64, domain: &Domain, rng: &mut R) -> Result<f64> {
+        if let Kernel::Sequence(parts) = self {
+            return parts.iter().try_fold(from, |h, part| part.sample(h, domain, rng));
+        }
+        for _ in 0..RETRIES {
+            let to = self.propose(from, rng);
+            match domain.ends {
+                Ends::Reflect => return Ok(domain.reflect(to)),
+                Ends::Clip => return Ok(to.clamp(domain.low, domain.high)),
+                Ends::Retry if (domain.low..=domain.high).contains(&to) => return Ok(to),
+                Ends::Retry => {}
+            }
+        }
+        Err(Error::NotConverged {
+            what: "the mutation with ends = retry",
+            iterations: RETRIES,
+            residual: from,
+            tolerance: domain.high,
+        })
+    }
+
+    fn propose<R: Rng + ?Sized>(&self, from: f64, rng: &mut R) -> f64 {
+        match self {
+            Kernel::None | Kernel::Sequence(_) | Kernel::Diffusion { .. } => from,
+            Kernel::Gaussian { std } => from + std * standard_normal(rng),
+            Kernel::Uniform { width } => from + width * (uniform(rng) - 0.5),
+            Kernel::Factor { factors } => from * factors[below(rng, factors.len())],
+            Kernel::Resample { probability, law } => {
+                if uniform(rng) < *probability {
+                    law.sample(rng)
+                } else {
+                    from
+                }
+            }
+        }
+    }
+}

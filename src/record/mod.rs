@@ -1,0 +1,1 @@
+//! Recording schedules and in-memory series.
