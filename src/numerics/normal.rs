@@ -8,6 +8,12 @@ pub fn normal_cdf(x: f64) -> f64 {
     0.5 * libm::erfc(-x * std::f64::consts::FRAC_1_SQRT_2)
 }
 
+/// `φ(x)`, the density of the standard normal law.
+pub fn normal_density(x: f64) -> f64 {
+    const INVERSE_SQRT_TAU: f64 = 0.398_942_280_401_432_7;
+    INVERSE_SQRT_TAU * (-0.5 * x * x).exp()
+}
+
 /// One draw from the standard normal law.
 pub fn standard_normal<R: Rng + ?Sized>(rng: &mut R) -> f64 {
     rand_distr::StandardNormal.sample(rng)

@@ -5,7 +5,7 @@ use rand::Rng;
 
 use super::law::Law;
 use crate::error::{Error, Result, require};
-use crate::numerics::normal::{below, normal_cdf, standard_normal, uniform};
+use crate::numerics::normal::{below, normal_cdf, normal_density, standard_normal, uniform};
 
 /// What happens to a mutation that would leave the domain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -162,6 +162,40 @@ impl Kernel {
                 probability * law.cdf(to) + (1.0 - probability) * f64::from(from <= to)
             }
             Kernel::None | Kernel::Sequence(_) | Kernel::Diffusion { .. } => f64::from(from <= to),
+        }
+    }
+
+    /// [`Kernel::cdf`] averaged over `from` uniform on `[a, b]`; at `a = b` the cdf itself.
+    pub fn mean_cdf(&self, a: f64, b: f64, to: f64) -> f64 {
+        let width = b - a;
+        if width <= 0.0 {
+            return self.cdf(a, to);
+        }
+        let stay = ((to - a) / width).clamp(0.0, 1.0);
+        match self {
+            Kernel::Gaussian { std } => {
+                // G' = Φ; the form with −|x| keeps the tails.
+                let g = |x: f64| x.max(0.0) + normal_density(x) - x.abs() * normal_cdf(-x.abs());
+                (std / width * (g((to - a) / std) - g((to - b) / std))).clamp(0.0, 1.0)
+            }
+            Kernel::Uniform { width: step } => {
+                let g = |x: f64| {
+                    if x <= -0.5 {
+                        0.0
+                    } else if x >= 0.5 {
+                        x
+                    } else {
+                        0.5 * (x + 0.5) * (x + 0.5)
+                    }
+                };
+                (step / width * (g((to - a) / step) - g((to - b) / step))).clamp(0.0, 1.0)
+            }
+            Kernel::Factor { factors } => {
+                let one = |f: &f64| ((to / f - a) / width).clamp(0.0, 1.0);
+                factors.iter().map(one).sum::<f64>() / factors.len() as f64
+            }
+            Kernel::Resample { probability, law } => probability * law.cdf(to) + (1.0 - probability) * stay,
+            Kernel::None | Kernel::Sequence(_) | Kernel::Diffusion { .. } => stay,
         }
     }
 
