@@ -1,9 +1,12 @@
 //! Grids and the discrete operators on them.
 
 mod axis;
+mod fokker_planck;
 mod hyper;
 mod mutation;
 
 pub use axis::Axis;
+pub(crate) use fokker_planck::PARALLEL_FROM;
+pub use fokker_planck::{Factors, FokkerPlanck, Potential, Term};
 pub use hyper::{HyperGrid, INITIAL_MASS_ALLOWED, axis_masses};
 pub use mutation::MutationOperator;

@@ -1,3 +1,4 @@
 //! Small numerical tools that the statement of problems and the solvers share.
 
 pub mod normal;
+pub mod sum;
