@@ -14,7 +14,7 @@ use crate::problem::Population;
 const LARGEST_DIFFERENCE: f64 = 700.0;
 
 /// Columns treated together: long enough to fill vector units, short enough to stay in cache.
-const TILE: usize = 64;
+const TILE: usize = 256;
 
 /// Grids of fewer cells are solved on one thread: handing out the work would cost more than it saves.
 pub(crate) const PARALLEL_FROM: usize = 1 << 17;
@@ -44,8 +44,32 @@ pub struct Factors {
     coupling: f64,
 }
 
-/// `coefficient × vector`, a term of a right-hand side.
-pub type Term<'a> = (f64, &'a [f64]);
+/// A vector and its coefficients in the right-hand side and in the side sum.
+#[derive(Debug, Clone, Copy)]
+pub struct Term<'a> {
+    /// Coefficient in the right-hand side.
+    pub rhs: f64,
+    /// Coefficient in the side sum (computed in the same pass over memory, if asked for).
+    pub side: f64,
+    /// The vector.
+    pub vector: &'a [f64],
+}
+
+impl<'a> Term<'a> {
+    /// A term of the right-hand side only.
+    pub fn new(rhs: f64, vector: &'a [f64]) -> Self {
+        Self { rhs, side: 0.0, vector }
+    }
+}
+
+/// What a solution holds: `Σ x` and `Σ |min(x, 0)|`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Content {
+    /// `Σ x`.
+    pub total: f64,
+    /// `Σ |min(x, 0)|`.
+    pub negative: f64,
+}
 
 /// `B(u) = u/(eᵘ − 1)`.
 fn bernoulli(u: f64) -> f64 {
@@ -120,71 +144,99 @@ impl FokkerPlanck {
         Factors { inverse: vec![0.0; self.cells * self.places], coupling: 0.0 }
     }
 
-    /// Factorises and solves `(q + decay − cA) x = Σ terms`, `q + decay > 0`, `c ≥ 0`.
+    /// Factorises and solves `(q + decay − cA) x = Σ rhs·vector`, `q + decay > 0`, `c ≥ 0`; `side = Σ side·vector` if asked for.
     ///
     /// The elimination of Grassmann, Taksar & Heyman (1985) has no subtraction, so mass and the Gibbs density survive any
     /// `c/q`: with `e_0 = q`, `p_j = e_j + c·up_j`, `e_{j+1} = q + c·down_j e_j/p_j`.
     pub fn solve(
         &self,
-        q: f64,
-        decay: Option<&[f64]>,
-        c: f64,
+        shift: Shift<'_>,
         terms: &[Term<'_>],
+        side: Option<&mut [f64]>,
         factors: &mut Factors,
         x: &mut [f64],
-    ) {
-        factors.coupling = c;
-        self.each_tile(x, &mut factors.inverse, |from, x, inverse| {
-            eliminate(self, Shift { q, decay, c }, terms, from, x, inverse);
-        });
+    ) -> Content {
+        factors.coupling = shift.c;
+        self.each_tile(x, &mut factors.inverse, side, |from, x, inverse, side| {
+            eliminate(self, shift, terms, from, x, inverse, side)
+        })
     }
 
     /// Solves with the matrix of the last [`FokkerPlanck::solve`].
-    pub fn solve_again(&self, terms: &[Term<'_>], factors: &mut Factors, x: &mut [f64]) {
+    pub fn solve_again(&self, terms: &[Term<'_>], factors: &mut Factors, x: &mut [f64]) -> Content {
         let c = factors.coupling;
-        self.each_tile(x, &mut factors.inverse, |from, x, inverse| substitute(self, c, terms, from, x, inverse));
+        self.each_tile(x, &mut factors.inverse, None, |from, x, inverse, _| {
+            substitute(self, c, terms, from, x, inverse)
+        })
     }
 
     /// Hands out tiles of columns, on several threads where that pays. Columns are independent: the results are the same.
-    fn each_tile(
+    fn each_tile<'a>(
         &self,
-        x: &mut [f64],
-        inverse: &mut [f64],
-        work: impl Fn(usize, ArrayViewMut2<'_, f64>, ArrayViewMut2<'_, f64>) + Sync,
-    ) {
-        let shape = (self.cells, self.places);
-        let (Ok(mut x), Ok(mut inverse)) =
-            (ArrayViewMut2::from_shape(shape, x), ArrayViewMut2::from_shape(shape, inverse))
-        else {
-            debug_assert!(false, "arrays of the size of the grid");
-            return;
+        x: &'a mut [f64],
+        inverse: &'a mut [f64],
+        side: Option<&'a mut [f64]>,
+        work: impl Fn(usize, Tile<'a>, Tile<'a>, Option<Tile<'a>>) -> Content + Sync,
+    ) -> Content {
+        let (x, inverse) = (self.tiles(x), self.tiles(inverse));
+        let side: Vec<Option<Tile<'a>>> = match side {
+            Some(side) => self.tiles(side).into_iter().map(Some).collect(),
+            None => x.iter().map(|_| None).collect(),
         };
-        let tiles = x.axis_chunks_iter_mut(Along(1), TILE);
-        let factors = inverse.axis_chunks_iter_mut(Along(1), TILE);
-        if self.cells * self.places >= PARALLEL_FROM {
-            let tiles = tiles.into_par_iter().zip(factors.into_par_iter());
-            tiles.enumerate().for_each(|(tile, (x, inverse))| work(tile * TILE, x, inverse));
+        let work = |(tile, ((x, inverse), side))| work(tile * TILE, x, inverse, side);
+        let contents: Vec<Content> = if self.cells * self.places >= PARALLEL_FROM {
+            x.into_par_iter().zip(inverse).zip(side).enumerate().map(work).collect()
         } else {
-            tiles.zip(factors).enumerate().for_each(|(tile, (x, inverse))| work(tile * TILE, x, inverse));
+            x.into_iter().zip(inverse).zip(side).enumerate().map(work).collect()
+        };
+        contents.iter().fold(Content { total: 0.0, negative: 0.0 }, |sum, c| Content {
+            total: sum.total + c.total,
+            negative: sum.negative + c.negative,
+        })
+    }
+
+    fn tiles<'a>(&self, array: &'a mut [f64]) -> Vec<Tile<'a>> {
+        let mut tiles = Vec::with_capacity(self.places / TILE + 1);
+        let mut rest = ArrayViewMut2::from_shape((self.cells, self.places), array).ok();
+        while let Some(view) = rest.take() {
+            if view.ncols() <= TILE {
+                tiles.push(view);
+            } else {
+                let (tile, others) = view.split_at(Along(1), TILE);
+                tiles.push(tile);
+                rest = Some(others);
+            }
         }
+        tiles
     }
 }
 
+/// Some columns of an array over the grid.
+type Tile<'a> = ArrayViewMut2<'a, f64>;
+
 /// The matrix `q + decay − cA`.
-#[derive(Clone, Copy)]
-struct Shift<'a> {
-    q: f64,
-    decay: Option<&'a [f64]>,
-    c: f64,
+#[derive(Debug, Clone, Copy)]
+pub struct Shift<'a> {
+    /// `q`.
+    pub q: f64,
+    /// One number ≥ 0 a cell, added to `q`.
+    pub decay: Option<&'a [f64]>,
+    /// `c ≥ 0`.
+    pub c: f64,
 }
 
-/// `y = Σ coefficient × vector[at..]`.
+/// `y = Σ rhs × vector[at..]`, and the side sum if `side` is not empty.
 #[inline(always)]
-fn combine(terms: &[Term<'_>], at: usize, y: &mut [f64]) {
+fn combine(terms: &[Term<'_>], at: usize, y: &mut [f64], side: &mut [f64]) {
     y.fill(0.0);
-    for (coefficient, vector) in terms {
-        for (y, v) in y.iter_mut().zip(&vector[at..]) {
-            *y += coefficient * v;
+    side.fill(0.0);
+    for Term { rhs, side: other, vector } in terms {
+        let vector = &vector[at..at + y.len()];
+        if *rhs != 0.0 {
+            y.iter_mut().zip(vector).for_each(|(y, v)| *y += rhs * v);
+        }
+        if *other != 0.0 {
+            side.iter_mut().zip(vector).for_each(|(side, v)| *side += other * v);
         }
     }
 }
@@ -195,9 +247,10 @@ fn eliminate(
     shift: Shift<'_>,
     terms: &[Term<'_>],
     from: usize,
-    mut x: ArrayViewMut2<'_, f64>,
-    mut inverse: ArrayViewMut2<'_, f64>,
-) {
+    mut x: Tile<'_>,
+    mut inverse: Tile<'_>,
+    mut side: Option<Tile<'_>>,
+) -> Content {
     let Shift { q, decay, c } = shift;
     let width = x.ncols();
     let (mut e, mut p, mut y) = ([0.0; TILE], [0.0; TILE], [0.0; TILE]);
@@ -206,7 +259,8 @@ fn eliminate(
     let sum = &mut sum[..width];
     for j in 0..operator.cells {
         let at = j * operator.places + from;
-        combine(terms, at, sum);
+        let mut side = side.as_mut().map(|side| side.row_mut(j));
+        combine(terms, at, sum, side.as_mut().and_then(|row| row.as_slice_mut()).unwrap_or(&mut []));
         if j == 0 {
             e.fill(q);
             y.copy_from_slice(sum);
@@ -232,7 +286,7 @@ fn eliminate(
             inverse.copy_from_slice(p);
         }
     }
-    back(operator, c, from, x, inverse);
+    back(operator, c, from, x, inverse)
 }
 
 #[multiversion(targets("x86_64+avx512f", "x86_64+avx2"))]
@@ -241,15 +295,15 @@ fn substitute(
     c: f64,
     terms: &[Term<'_>],
     from: usize,
-    mut x: ArrayViewMut2<'_, f64>,
-    mut inverse: ArrayViewMut2<'_, f64>,
-) {
+    mut x: Tile<'_>,
+    mut inverse: Tile<'_>,
+) -> Content {
     let width = x.ncols();
     let (mut z, mut sum) = ([0.0; TILE], [0.0; TILE]);
     let (z, sum) = (&mut z[..width], &mut sum[..width]);
     for j in 0..operator.cells {
         let at = j * operator.places + from;
-        combine(terms, at, sum);
+        combine(terms, at, sum, &mut []);
         if j > 0 {
             let up = &operator.up[at - operator.places..][..width];
             for k in 0..width {
@@ -263,31 +317,28 @@ fn substitute(
             }
         }
     }
-    back(operator, c, from, x, inverse);
+    back(operator, c, from, x, inverse)
 }
 
 /// Back substitution, `x_j = (y_j + c·down_j x_{j+1})/p_j`.
 #[inline(always)]
-fn back(
-    operator: &FokkerPlanck,
-    c: f64,
-    from: usize,
-    mut x: ArrayViewMut2<'_, f64>,
-    mut inverse: ArrayViewMut2<'_, f64>,
-) {
+fn back(operator: &FokkerPlanck, c: f64, from: usize, mut x: Tile<'_>, mut inverse: Tile<'_>) -> Content {
     let width = x.ncols();
-    let mut next = [0.0; TILE];
-    let next = &mut next[..width];
+    let (mut next, mut total, mut negative) = ([0.0; TILE], [0.0; TILE], [0.0; TILE]);
+    let (next, total, negative) = (&mut next[..width], &mut total[..width], &mut negative[..width]);
     for j in (0..operator.cells).rev() {
         let at = j * operator.places + from;
         let down = &operator.down[at..at + width];
         if let (Some(x), Some(inverse)) = (x.row_mut(j).as_slice_mut(), inverse.row_mut(j).as_slice_mut()) {
             for k in 0..width {
                 next[k] = (x[k] + c * down[k] * next[k]) * inverse[k];
+                total[k] += next[k];
+                negative[k] += (-next[k]).max(0.0);
             }
             x.copy_from_slice(next);
         }
     }
+    Content { total: total.iter().sum(), negative: negative.iter().sum() }
 }
 
 /// `μL/D` at the centres of the θ cells, for one place of h.

@@ -42,8 +42,13 @@ fn solution_satisfies_the_equation() {
     let (q, c) = (2.0, 0.03);
     let mut factors = operator.factors();
     let (mut x, mut again, mut ax) = (vec![0.0; 2800], vec![0.0; 2800], vec![0.0; 2800]);
-    operator.solve(q, Some(&decay), c, &[(0.5, &b), (0.5, &b)], &mut factors, &mut x);
-    operator.solve_again(&[(1.0, &b)], &mut factors, &mut again);
+    let shift = Shift { q, decay: Some(&decay), c };
+    let half = Term { rhs: 0.5, side: 2.0, vector: &b };
+    let mut side = vec![0.0; 2800];
+    let content = operator.solve(shift, &[half, half], Some(&mut side), &mut factors, &mut x);
+    assert_abs_diff_eq!(content.total, sum(&x), epsilon = 1e-10); // rounding of 2800 terms
+    assert!(side.iter().zip(&b).all(|(s, b)| *s == 4.0 * b));
+    operator.solve_again(&[Term::new(1.0, &b)], &mut factors, &mut again);
     operator.apply(&x, &mut ax);
     for k in 0..2800 {
         assert_abs_diff_eq!((q + decay[k]) * x[k] - c * ax[k], b[k], epsilon = 1e-12); // condition about 10
@@ -63,7 +68,7 @@ proptest! {
         let c = 10f64.powf(exponent);
         let mut factors = operator.factors();
         let mut x = vec![0.0; b.len()];
-        operator.solve(1.0, None, c, &[(1.0, &b)], &mut factors, &mut x);
+        operator.solve(Shift { q: 1.0, decay: None, c }, &[Term::new(1.0, &b)], None, &mut factors, &mut x);
         prop_assert!(x.iter().all(|x| *x >= 0.0));
         for place in 0..places {
             let column = |v: &[f64]| -> Vec<f64> { v.iter().skip(place).step_by(places).copied().collect() };
@@ -80,7 +85,7 @@ proptest! {
             let mut start = vec![0.0; b.len()];
             start.iter_mut().skip(place).step_by(places).zip(&gibbs).for_each(|(s, g)| *s = *g);
             let mut after = vec![0.0; b.len()];
-            operator.solve(1.0, None, c, &[(1.0, &start)], &mut factors, &mut after);
+            operator.solve(Shift { q: 1.0, decay: None, c }, &[Term::new(1.0, &start)], None, &mut factors, &mut after);
             let moved: f64 = column(&after).iter().zip(&gibbs).map(|(x, g)| (x - g).abs()).sum();
             prop_assert!(moved < 1e-13, "{moved}");
         }

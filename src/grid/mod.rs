@@ -6,7 +6,7 @@ mod hyper;
 mod mutation;
 
 pub use axis::Axis;
-pub(crate) use fokker_planck::PARALLEL_FROM;
-pub use fokker_planck::{Factors, FokkerPlanck, Potential, Term};
+
+pub use fokker_planck::{Content, Factors, FokkerPlanck, Potential, Shift, Term};
 pub use hyper::{HyperGrid, INITIAL_MASS_ALLOWED, axis_masses};
 pub use mutation::MutationOperator;

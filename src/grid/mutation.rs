@@ -4,12 +4,17 @@ use multiversion::multiversion;
 use rayon::prelude::*;
 use sprs::{CsMat, TriMat};
 
+use super::fokker_planck::PARALLEL_FROM;
 use super::hyper::HyperGrid;
 use crate::error::Result;
+use crate::numerics::sum::sum;
 use crate::problem::{Domain, Ends, Kernel};
 
 /// Entries below this share of a column are left out (and the column rescaled to sum to 1).
 const NEGLIGIBLE: f64 = 1e-16;
+
+/// Cells a task.
+const TASK: usize = 16_384;
 
 /// `M_h` on masses: `matrix[i, j]` is the probability that a mutant of place `j` lands in place `i`.
 ///
@@ -84,22 +89,52 @@ impl MutationOperator {
 
     /// `output = M input` for one vector of masses, or for many stored one after the other (each over all places).
     pub fn apply(&self, input: &[f64], output: &mut [f64]) {
-        let places = self.matrix.cols();
-        if self.identity {
-            output.copy_from_slice(input);
-            return;
-        }
-        // Rows a task: enough work to be worth handing to a thread.
-        let rows = (16_384 / places).max(1);
-        output.par_chunks_mut(rows * places).zip(input.par_chunks(rows * places)).for_each(|(output, input)| {
+        self.work(input, None, output);
+    }
+
+    /// `output = M (weights · input)`, and returns `Σ weights · input`.
+    pub fn apply_weighted(&self, input: &[f64], weights: &[f64], output: &mut [f64]) -> f64 {
+        self.work(input, Some(weights), output)
+    }
+
+    fn work(&self, input: &[f64], weights: Option<&[f64]>, output: &mut [f64]) -> f64 {
+        // A whole number of vectors a task: enough work to be worth handing to a thread, and the same for any number of them.
+        let rows = (TASK / self.matrix.cols()).max(1) * self.matrix.cols();
+        let weights_of = |task: usize| weights.map(|w| &w[task * rows..]);
+        if input.len() < PARALLEL_FROM {
             let mut line = Vec::new();
-            for (output, input) in output.chunks_exact_mut(places).zip(input.chunks_exact(places)) {
-                match &self.band {
-                    Some(band) => band.apply(input, output, &mut line),
-                    None => multiply(&self.matrix, input, output),
-                }
+            let tasks = output.chunks_mut(rows).zip(input.chunks(rows)).enumerate();
+            tasks.map(|(task, (output, input))| self.lines(input, weights_of(task), output, &mut line)).sum()
+        } else {
+            let tasks = output.par_chunks_mut(rows).zip(input.par_chunks(rows)).enumerate();
+            let sums: Vec<f64> = tasks
+                .map(|(task, (output, input))| self.lines(input, weights_of(task), output, &mut Vec::new()))
+                .collect();
+            sums.iter().sum()
+        }
+    }
+
+    fn lines(&self, input: &[f64], weights: Option<&[f64]>, output: &mut [f64], line: &mut Vec<f64>) -> f64 {
+        let places = self.matrix.cols();
+        let mut total = 0.0;
+        for (row, (output, input)) in output.chunks_exact_mut(places).zip(input.chunks_exact(places)).enumerate() {
+            let reach = self.band.as_ref().map_or(0, |band| band.half.len() - 1);
+            line.clear();
+            line.resize(reach, 0.0);
+            match weights {
+                Some(weights) => line.extend(input.iter().zip(&weights[row * places..]).map(|(x, w)| x * w)),
+                None => line.extend_from_slice(input),
             }
-        });
+            if weights.is_some() {
+                total += sum(&line[reach..]);
+            }
+            match &self.band {
+                _ if self.identity => output.copy_from_slice(&line[reach..]),
+                Some(band) => band.apply(line, output),
+                None => multiply(&self.matrix, &line[reach..], output),
+            }
+        }
+        total
     }
 }
 
@@ -178,17 +213,18 @@ impl Band {
         }
     }
 
-    fn apply(&self, input: &[f64], output: &mut [f64], line: &mut Vec<f64>) {
+    /// `line` holds `reach` free places, then the masses; it is completed beyond both ends.
+    fn apply(&self, line: &mut Vec<f64>, output: &mut [f64]) {
         let reach = self.half.len() - 1;
-        line.clear();
+        let n = line.len() - reach;
+        line.resize(n + 2 * reach, 0.0);
         if self.mirror {
-            line.extend(input[..reach].iter().rev());
-            line.extend_from_slice(input);
-            line.extend(input[input.len() - reach..].iter().rev());
+            for k in 0..reach {
+                line[reach - 1 - k] = line[reach + k];
+                line[reach + n + k] = line[reach + n - 1 - k];
+            }
         } else {
-            line.resize(reach, 0.0);
-            line.extend(input.iter().zip(&self.scale).map(|(x, s)| x * s));
-            line.resize(input.len() + 2 * reach, 0.0);
+            line[reach..reach + n].iter_mut().zip(&self.scale).for_each(|(x, s)| *x *= s);
         }
         convolve(&self.half, line, output);
     }

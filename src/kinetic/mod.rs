@@ -1,1 +1,247 @@
 //! The joint equation on a (θ,h) grid.
+//!
+//! ```text
+//! ∂_t f = (1/ε) ∂_θ( μ f ∂_θL + D ∂_θ f ) + κ( kept + M_h[copied] − f )
+//! ```
+//! Space: exponentially fitted finite volumes in θ, cell masses in h. Time: variable-step SBDF of orders 1 to 3; training and
+//! the loss by events are implicit, the gain is extrapolated. The density is non-negative and its mass 1 at any ε.
+
+mod control;
+mod frames;
+mod gain;
+mod initial;
+mod multistep;
+mod stationary;
+mod stepper;
+
+pub use control::{Statistics, Steps};
+pub use stationary::Stationary;
+
+use crate::error::{Error, Result, Warning, require};
+use crate::frame::{Frame, Solver, Visit};
+use crate::grid::{Axis, FokkerPlanck, HyperGrid};
+use crate::numerics::sum::sum;
+use crate::problem::{Clock, Population};
+use control::Control;
+use gain::Slow;
+use stepper::{Operators, Stepper};
+
+/// Mass in the outermost θ cells from which [`Warning::MassAtWall`] is given.
+const WALL_MASS_ALLOWED: f64 = 1e-8;
+
+/// The joint equation of a population problem with dθ = dh = 1 on a grid.
+#[derive(Debug, Clone)]
+pub struct Kinetic {
+    problem: Population,
+    theta: Axis,
+    h: HyperGrid,
+    operators: Operators,
+    stepper: Stepper,
+    control: Control,
+    /// Time of the last restart of the step history.
+    origin: f64,
+    /// Events that have happened (periodic clock).
+    events: u64,
+    coordinates: frames::Coordinates,
+    wall: Option<Warning>,
+}
+
+impl Kinetic {
+    /// States the equation of `problem` on `theta` × (`h_cells` cells over the domain of h) and puts the initial law on it.
+    ///
+    /// # Errors
+    /// Those of [`Population::validated`], [`Axis::uniform`], [`FokkerPlanck::new`] and of the initial law
+    /// ([`Error::InitialMassOutside`]); [`Error::Unsupported`] for dθ or dh above 1 and for evaluations that have no mean field.
+    pub fn new(problem: Population, theta: Axis, h_cells: usize, steps: Steps) -> Result<Self> {
+        let problem = problem.validated()?;
+        steps.validated()?;
+        if problem.h.len() != 1 || problem.loss.dimension() != 1 {
+            return Err(Error::Unsupported {
+                solver: "the kinetic equation",
+                what: format!("{} parameters and {} hyperparameters", problem.loss.dimension(), problem.h.len()),
+                instead: "one of each; use agents for more",
+            });
+        }
+        if !problem.evaluation.is_plain() {
+            return Err(Error::Unsupported {
+                solver: "the kinetic equation",
+                what: format!("{:?}", problem.evaluation),
+                instead: "let selection see the present fitness without noise, or use agents",
+            });
+        }
+        let h = HyperGrid::new(problem.h[0], h_cells)?;
+        let fast = FokkerPlanck::new(&problem, &theta, &h)?;
+        let slow = Slow::new(&problem, &theta, &h)?;
+        let density = initial::masses(&problem, &theta, &h)?;
+        let operators = Operators { fast, slow, epsilon: problem.epsilon };
+        let stepper = Stepper::new(&operators);
+        let coordinates = frames::Coordinates::new(&theta, &h);
+        let control = Control::new(steps);
+        let mut this =
+            Self { problem, theta, h, operators, stepper, control, origin: 0.0, events: 0, coordinates, wall: None };
+        this.restart(density)?;
+        Ok(this)
+    }
+
+    /// The problem.
+    pub fn problem(&self) -> &Population {
+        &self.problem
+    }
+
+    /// The θ axis.
+    pub fn theta(&self) -> &Axis {
+        &self.theta
+    }
+
+    /// The places of h.
+    pub fn h(&self) -> &HyperGrid {
+        &self.h
+    }
+
+    /// The θ operator.
+    pub fn fokker_planck(&self) -> &FokkerPlanck {
+        &self.operators.fast
+    }
+
+    /// The masses of the cells, `[θ][h]` (row-major), summing to 1.
+    pub fn masses(&self) -> &[f64] {
+        self.stepper.state()
+    }
+
+    /// `∫ f dθ` as masses of the places of h.
+    pub fn marginal_h(&self) -> Vec<f64> {
+        let mut marginal = vec![0.0; self.h.len()];
+        for row in self.masses().chunks_exact(self.h.len()) {
+            marginal.iter_mut().zip(row).for_each(|(m, f)| *m += f);
+        }
+        marginal
+    }
+
+    /// `∫ f dh` as masses of the cells of θ.
+    pub fn marginal_theta(&self) -> Vec<f64> {
+        self.masses().chunks_exact(self.h.len()).map(sum).collect()
+    }
+
+    /// Replaces the present state by other masses (`[θ][h]`, non-negative); they are divided by their sum.
+    ///
+    /// # Errors
+    /// [`Error::Shape`], or [`Error::Parameter`] for a negative or infinite mass or an empty density.
+    pub fn set_masses(&mut self, mut masses: Vec<f64>) -> Result<()> {
+        let expected = self.theta.len() * self.h.len();
+        if masses.len() != expected {
+            return Err(Error::Shape { what: "masses".into(), found: masses.len(), expected });
+        }
+        for &mass in &masses {
+            require(mass >= 0.0 && mass.is_finite(), "masses", mass, "finite numbers ≥ 0")?;
+        }
+        let total = sum(&masses);
+        require(total > 0.0 && total.is_finite(), "masses (their sum)", total, "a positive finite number")?;
+        masses.iter_mut().for_each(|m| *m /= total);
+        self.origin = self.time();
+        self.restart(masses)
+    }
+
+    /// What the run has cost so far.
+    pub fn statistics(&self) -> &Statistics {
+        &self.control.statistics
+    }
+
+    /// What a user should know: mass at a wall, mass moved by the limiter above the rounding.
+    pub fn warnings(&self) -> Vec<Warning> {
+        let mut warnings: Vec<Warning> = self.wall.iter().cloned().collect();
+        if self.stepper.moved > 1e-12 {
+            warnings.push(Warning::MassMoved { mass: self.stepper.moved, time: self.time() });
+        }
+        warnings
+    }
+
+    fn restart(&mut self, density: Vec<f64>) -> Result<()> {
+        let slope = self.stepper.restart(&mut self.operators, density, self.origin)?;
+        self.control.restart(slope);
+        Ok(())
+    }
+
+    /// Everybody selects and mutates at once, at `time`, which has been reached.
+    fn event(&mut self, time: f64) -> Result<()> {
+        let before = self.stepper.take_state();
+        let (mut after, mut scratch) = (self.stepper.buffer(), self.stepper.buffer());
+        let scale = self.operators.slow.event(&before, &mut after, &mut scratch, time)?;
+        after.iter_mut().for_each(|f| *f *= scale);
+        self.stepper.give_back(before);
+        self.stepper.give_back(scratch);
+        self.events += 1;
+        self.origin = time;
+        self.restart(after)
+    }
+
+    fn advance(&mut self, to: f64, horizon: f64) -> Result<()> {
+        if to <= self.time() {
+            return Ok(());
+        }
+        let length = to - self.origin;
+        self.control.advance(&mut self.operators, &mut self.stepper, self.origin, length, horizon)?;
+        self.watch_walls();
+        Ok(())
+    }
+
+    fn watch_walls(&mut self) {
+        let (n, masses) = (self.h.len(), self.stepper.state());
+        let mass = sum(&masses[..n]) + sum(&masses[masses.len() - n..]);
+        let worst = if let Some(Warning::MassAtWall { mass, .. }) = self.wall { mass } else { WALL_MASS_ALLOWED };
+        if mass > worst {
+            self.wall = Some(Warning::MassAtWall { mass, time: self.time(), allowed: WALL_MASS_ALLOWED });
+        }
+    }
+}
+
+impl Solver for Kinetic {
+    fn time(&self) -> f64 {
+        self.origin + self.stepper.time()
+    }
+
+    fn run(&mut self, times: &[f64], visit: &mut Visit<'_>) -> Result<()> {
+        let Some(&end) = times.last() else { return Ok(()) };
+        let mut before = self.time();
+        for &time in times {
+            require(
+                time >= before && time.is_finite(),
+                "time.outputs",
+                time,
+                "increasing times, none before the present",
+            )?;
+            before = time;
+        }
+        let horizon = end - self.time();
+        let period = match self.problem.events() {
+            Some((_, Clock::Periodic { every })) => every,
+            _ => f64::INFINITY,
+        };
+        for &time in times {
+            // An event at the time of a record comes first; a product and a hair, so that rounding cannot postpone it.
+            while (self.events + 1) as f64 * period <= time * (1.0 + 1e-12) {
+                let event = (self.events + 1) as f64 * period;
+                self.advance(event, horizon)?;
+                self.event(event)?;
+            }
+            self.advance(time, horizon)?;
+            let frame = frames::frame(self)?;
+            if visit(&frame)?.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Kinetic {
+    /// The present state as a frame, without running.
+    ///
+    /// # Errors
+    /// [`Error::NonFinite`] if the loss or fitness is not a number at a cell.
+    pub fn frame(&self) -> Result<Frame<'static>> {
+        frames::frame(self)
+    }
+}
+
+#[cfg(test)]
+mod tests;
