@@ -58,12 +58,14 @@ impl Slow {
         }
     }
 
-    /// The longest step at which the explicit diffusion in h is stable (SBDF3, real axis: about 0.6 over the largest rate).
+    /// Half the largest rate of the explicit diffusion in h, `2D_h/Δh²`; 0 without.
+    pub fn diffusion_rate(&self) -> f64 {
+        if let Kind::Replicator { laplacian, .. } = self.kind { 2.0 * laplacian } else { 0.0 }
+    }
+
+    /// The longest step at which the explicit diffusion is stable (SBDF3, real axis: about 0.6 over the largest rate).
     pub fn longest_step(&self) -> f64 {
-        match self.kind {
-            Kind::Replicator { laplacian, .. } if laplacian > 0.0 => 0.15 / laplacian,
-            _ => f64::INFINITY,
-        }
+        0.3 / self.diffusion_rate()
     }
 
     /// Whether the mass must be restored after each step: in replicator form it holds only to the accuracy of the step.

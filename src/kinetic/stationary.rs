@@ -3,7 +3,6 @@
 use super::Kinetic;
 use crate::error::{Error, Result};
 use crate::grid::{Shift, Term};
-use crate::numerics::sum::{dot, sum};
 use crate::problem::{Clock, Selection};
 
 /// Iterations after which the fixed point is given up.
@@ -27,7 +26,7 @@ impl Kinetic {
     ///
     /// ```text
     /// f ← (κ − A/ε)⁻¹ κ( kept + M_h[copied] )                      events, Poisson clock
-    /// f ← (s + β(max F − F) − A/ε)⁻¹ (s + D_h Δ_h) f, normalised    replicator form, s = 2D_h/Δh²
+    /// f ← (s + β(max F − F) − A/ε)⁻¹ (s + β(max F − ⟨F⟩) + D_h Δ_h) f      replicator form, s = 2D_h/Δh²
     /// ```
     /// For weight rules this is the power method for a matrix without negative entries, which has one attractor (Perron).
     ///
@@ -53,17 +52,13 @@ impl Kinetic {
         let mut state = self.masses().to_vec();
         let (mut gain, mut scratch, mut next) = (state.clone(), state.clone(), state.clone());
         let c = 1.0 / operators.epsilon;
+        // Keeps the fastest mode of the explicit diffusion within the circle of convergence.
+        let diffusion = operators.slow.diffusion_rate().max(1e-3);
         let mut residual = f64::INFINITY;
         for iteration in 1..=ITERATIONS {
             let scale = operators.slow.gain(&state, &mut gain, &mut scratch, 0.0)?;
             let decay = operators.slow.decay.as_deref();
-            let (q, keep) = if let Some(decay) = decay {
-                // gain = β(max F − ⟨F⟩) f + D_hΔ_h f: s − β(max F − ⟨F⟩) more of f makes it (s + D_hΔ_h) f.
-                let shift = (0.3 / operators.slow.longest_step()).max(1e-3 * dot(decay, &state));
-                (shift, shift - dot(decay, &state) / sum(&state))
-            } else {
-                (operators.slow.rate, 0.0)
-            };
+            let (q, keep) = if decay.is_some() { (diffusion, diffusion) } else { (operators.slow.rate, 0.0) };
             let terms = [Term::new(scale, &gain), Term::new(keep, &state)];
             let total = operators.fast.solve(Shift { q, decay, c }, &terms, None, &mut factors, &mut next).total;
             next.iter_mut().for_each(|f| *f /= total);
