@@ -205,9 +205,7 @@ fn closed_form(problem: &Population, h: f64) -> Result<Averages> {
     let (dimension, raw) = (centre.len() as f64, 2.0 * curvature * beta);
     Ok(Averages {
         fitness: -curvature * (distance + dimension * variance),
-        log_weight: Some(
-            -0.5 * dimension * (raw * variance).ln_1p() - 0.5 * raw * distance / (1.0 + raw * variance),
-        ),
+        log_weight: Some(-0.5 * dimension * (raw * variance).ln_1p() - 0.5 * raw * distance / (1.0 + raw * variance)),
         fitness_error: 0.0,
         log_weight_error: 0.0,
         wall_mass: 0.0,
@@ -316,7 +314,8 @@ impl HermitePair {
         require((2..=128).contains(&points), "weight.points", points as f64, "2 to 128 Gauss–Hermite points")?;
         let rule = |points: usize| {
             let rule = GaussHermite::new(NonZeroUsize::new(points).unwrap_or(NonZeroUsize::MIN));
-            let (x, w): (Vec<f64>, Vec<f64>) = rule.iter().map(|&(x, w)| (x * std::f64::consts::SQRT_2, w.ln())).unzip();
+            let (x, w): (Vec<f64>, Vec<f64>) =
+                rule.iter().map(|&(x, w)| (x * std::f64::consts::SQRT_2, w.ln())).unzip();
             let total = log_sum_exp(w.iter().copied());
             (x, w.iter().map(|w| w - total).collect())
         };

@@ -21,3 +21,6 @@ mod stationary;
 pub use effective::{Effective, Weight};
 pub use solver::{Averaged, Settings};
 pub use stationary::Stationary;
+
+#[cfg(test)]
+mod tests;

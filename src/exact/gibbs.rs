@@ -128,8 +128,7 @@ mod tests {
 
     #[test]
     fn bilevel_optima() {
-        let (theta, h) =
-            (Axis::uniform("theta", -3.0, 3.0, 120).unwrap(), Axis::uniform("h", -2.0, 2.0, 80).unwrap());
+        let (theta, h) = (Axis::uniform("theta", -3.0, 3.0, 120).unwrap(), Axis::uniform("h", -2.0, 2.0, 80).unwrap());
         let fitness = QuadraticFitness { optimum: vec![0.5], curvature: 1.0 };
         let (best, at) = bilevel_optimum(&Quadratic { stiffness: 2.0 }, &fitness, &theta, &h);
         // Tolerance: √rounding, once for each of the nested searches.

@@ -71,9 +71,8 @@ impl Lqg {
         // HΣ, row by row.
         let (h00, h01) = (tt * s[0] + th * s[1], tt * s[1] + th * s[2]);
         let (h10, h11) = (th * s[0] + hh * s[1], th * s[1] + hh * s[2]);
-        out[2] = -2.0 * (a * s[0] + b * s[1])
-            + 2.0 * self.diffusion / self.epsilon
-            + self.beta * (s[0] * h00 + s[1] * h10);
+        out[2] =
+            -2.0 * (a * s[0] + b * s[1]) + 2.0 * self.diffusion / self.epsilon + self.beta * (s[0] * h00 + s[1] * h10);
         out[3] = -(a * s[1] + b * s[2]) + self.beta * (s[0] * h01 + s[1] * h11);
         out[4] = 2.0 * self.diffusion_h + self.beta * (s[1] * h01 + s[2] * h11);
     }

@@ -30,7 +30,8 @@ pub fn truncate(
 
 /// `z` with `P(N(0,1) > z) = tail`, for `tail` in (0, ½]: Newton's method on the logarithm, to rounding.
 pub fn upper_quantile(tail: f64) -> f64 {
-    let mut z = 0.0;
+    // Chernoff's bound lies above the root of a concave function: from there Newton's method descends.
+    let mut z = (-2.0 * (2.0 * tail).ln()).max(0.0).sqrt();
     for _ in 0..60 {
         let mass = normal_cdf(-z);
         let step = mass * (mass / tail).ln() / normal_density(z);

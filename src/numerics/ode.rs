@@ -40,8 +40,11 @@ pub fn integrate(
     if end == start {
         return Ok(());
     }
-    let failure = RefCell::new(None);
-    let system = Guarded { rhs, failure: &failure };
+    // What fails at the start fails for good; in a stage it only says that the step was too long.
+    let mut slope = vec![0.0; y.len()];
+    evaluate(&rhs, start, y, &mut slope)?;
+    let failures = RefCell::new((0, None));
+    let system = Guarded { rhs, failures: &failures };
     let StepTolerance { relative, absolute } = tolerance;
     let (safety, no_pi, shrink, grow) = (0.9, 0.0, 0.333, 6.0);
     let length = end - start;
@@ -65,7 +68,7 @@ pub fn integrate(
         OutputType::Sparse,
     );
     let outcome = solver.integrate();
-    if let Some(error) = failure.take() {
+    if let (FAILURES.., Some(error)) = failures.take() {
         return Err(error);
     }
     outcome.map_err(|error| match error {
@@ -86,33 +89,44 @@ pub fn integrate(
     Ok(())
 }
 
-/// Turns the first failure of the right-hand side into a zero derivative, with which the integrator soon ends; left to
-/// itself it would shrink its step a hundred thousand times on a NaN.
+fn evaluate<F>(rhs: &F, time: f64, y: &[f64], dy: &mut [f64]) -> Result<()>
+where
+    F: Fn(f64, &[f64], &mut [f64]) -> Result<()>,
+{
+    rhs(time, y, dy)?;
+    match dy.iter().find(|d| !d.is_finite()) {
+        None => Ok(()),
+        Some(&value) => {
+            let (theta, h) = (Vec::new(), Vec::new());
+            Err(Error::NonFinite { quantity: "time derivative", value, theta, h, time })
+        }
+    }
+}
+
+/// Failed evaluations after which the integration ends with the last error: some hundred rejected steps, each a third of
+/// the one before.
+const FAILURES: u32 = 1000;
+
+/// Turns failures of the right-hand side into NaN, on which the integrator rejects its step, and after many into zero,
+/// with which it soon ends: left to itself it would never give up at time 0.
 struct Guarded<'a, F> {
     rhs: F,
-    failure: &'a RefCell<Option<Error>>,
+    failures: &'a RefCell<(u32, Option<Error>)>,
 }
 
 impl<F: Fn(f64, &[f64], &mut [f64]) -> Result<()>> System<f64, DVector<f64>> for Guarded<'_, F> {
     fn system(&self, time: f64, y: &DVector<f64>, dy: &mut DVector<f64>) {
-        if self.failure.borrow().is_none() {
-            match (self.rhs)(time, y.as_slice(), dy.as_mut_slice()) {
-                Err(error) => *self.failure.borrow_mut() = Some(error),
-                Ok(()) => match dy.iter().find(|d| !d.is_finite()) {
-                    None => return,
-                    Some(&value) => {
-                        *self.failure.borrow_mut() = Some(Error::NonFinite {
-                            quantity: "time derivative",
-                            value,
-                            theta: Vec::new(),
-                            h: Vec::new(),
-                            time,
-                        });
-                    }
-                },
+        let (count, last) = &mut *self.failures.borrow_mut();
+        if *count < FAILURES {
+            match evaluate(&self.rhs, time, y.as_slice(), dy.as_mut_slice()) {
+                Ok(()) => return,
+                Err(error) => *last = Some(error),
             }
+            *count += 1;
+            dy.fill(f64::NAN);
+        } else {
+            dy.fill(0.0);
         }
-        dy.fill(0.0);
     }
 }
 
