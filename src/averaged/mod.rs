@@ -15,6 +15,7 @@
 pub mod effective;
 mod gain;
 mod replicator;
+mod sampling;
 mod solver;
 mod stationary;
 
@@ -22,5 +23,7 @@ pub use effective::{Effective, Weight};
 pub use solver::{Averaged, Settings};
 pub use stationary::Stationary;
 
+#[cfg(test)]
+mod effective_tests;
 #[cfg(test)]
 mod tests;
