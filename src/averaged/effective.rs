@@ -114,9 +114,17 @@ impl Effective {
         if noise != 0.0 || window != 1 {
             return Err(unsupported("evaluations with noise or a window", "simulate agents"));
         }
-        let hermite = match *weight {
-            Weight::GaussHermite { points } => Some(HermitePair::new(points)?),
-            _ => None,
+        let average: Box<dyn Fn(usize, f64) -> Result<Averages> + '_> = match weight {
+            Weight::ClosedForm => Box::new(|_, h| closed_form(problem, h)),
+            Weight::Quadrature { theta } => Box::new(|_, h| quadrature(problem, theta, h)),
+            Weight::GaussHermite { points } => {
+                let rules = HermitePair::new(*points)?;
+                Box::new(move |_, h| rules.average(problem, h))
+            }
+            Weight::Population { particles, seed, theta } => {
+                Box::new(|place, h| population(problem, h, *particles, *seed, place, theta.as_ref()))
+            }
+            Weight::Formula(function) => Box::new(|_, h| formula(problem, h, function(h))),
         };
         let mut result = Self {
             log_weight: problem.events().is_none_or(|(rule, _)| rule.is_weight()).then(Vec::new),
@@ -126,18 +134,7 @@ impl Effective {
             wall_mass: Vec::with_capacity(points.len()),
         };
         for (place, &h) in points.iter().enumerate() {
-            let mut averages = match weight {
-                Weight::ClosedForm => closed_form(problem, h)?,
-                Weight::Quadrature { theta } => quadrature(problem, theta, h)?,
-                Weight::GaussHermite { .. } => match &hermite {
-                    Some(rules) => rules.average(problem, h)?,
-                    None => closed_form(problem, h)?,
-                },
-                Weight::Population { particles, seed, theta } => {
-                    population(problem, h, *particles, *seed, place, theta.as_ref())?
-                }
-                Weight::Formula(function) => formula(problem, h, function(h))?,
-            };
+            let mut averages = average(place, h)?;
             if sees == Sees::Effective && !matches!(weight, Weight::Formula(_)) {
                 averages.log_weight = log_weight(&problem.selection, averages.fitness);
                 averages.log_weight_error = beta(&problem.selection).unwrap_or(0.0) * averages.fitness_error;
@@ -220,7 +217,7 @@ fn formula(problem: &Population, h: f64, log_weight: f64) -> Result<Averages> {
     Ok(Averages { fitness, log_weight: Some(log_weight), fitness_error: 0.0, log_weight_error: 0.0, wall_mass: 0.0 })
 }
 
-/// `log` of the masses of the discrete Gibbs law at the points (equal weights), up to nothing: they sum to 1.
+/// The logarithms of the masses (their sum 1) of the discrete Gibbs law on equal cells around the points.
 ///
 /// # Errors
 /// [`Error::NonFinite`] for the loss; [`Error::Parameter`] for the coefficients.

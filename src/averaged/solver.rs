@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use super::effective::{Effective, Weight, beta};
+use super::effective::{Effective, Weight};
 use super::gain::{Gain, GainRule, Scratch};
 use super::replicator::Replicator;
 use crate::error::{Error, Result, Warning, require};
@@ -299,9 +299,6 @@ impl Solver for Averaged {
             fields.push(on("log_effective_weight_error", "its estimated error", &self.effective.log_weight_error));
         }
         fields.push(on("effective_fitness_error", "its estimated error", &self.effective.fitness_error));
-        if let Some(beta) = beta(&self.problem.selection) {
-            fields.push(Field::scalar("density", "beta", "strength of selection", beta));
-        }
         fields
     }
 }

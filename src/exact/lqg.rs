@@ -155,4 +155,60 @@ mod tests {
         lqg.fitness_hessian = [0.0, 0.0, 4.0];
         assert!(lqg.moments(START, &[10.0]).is_err());
     }
+
+    #[test]
+    fn the_moment_equations_are_those_of_the_generator() {
+        // d/dt E φ = E[drift·∇φ + ½ B:∇∇φ] + β Cov(F, φ), by 3 × 3 Gauss–Hermite points: exact up to degree 5.
+        let lqg = Lqg {
+            loss_theta_theta: 1.3,
+            loss_theta_h: -0.7,
+            loss_theta: 0.2,
+            fitness_hessian: [-1.0, 0.4, -0.6],
+            fitness_gradient: [0.3, -0.8],
+            beta: 1.7,
+            diffusion: 0.2,
+            diffusion_h: 0.1,
+            mobility: 0.9,
+            epsilon: 0.5,
+        };
+        let root = START.var_theta.sqrt();
+        let (slant, rest) = (START.cov / root, (START.var_h - START.cov * START.cov / START.var_theta).sqrt());
+        let nodes = [(-(3f64.sqrt()), 1.0 / 6.0), (0.0, 2.0 / 3.0), (3f64.sqrt(), 1.0 / 6.0)];
+        let mean = |f: &dyn Fn(f64, f64) -> f64| -> f64 {
+            let mut sum = 0.0;
+            for (x, p) in nodes {
+                for (y, q) in nodes {
+                    sum += p * q * f(START.mean_theta + root * x, START.mean_h + slant * x + rest * y);
+                }
+            }
+            sum
+        };
+        let [tt, th, hh] = lqg.fitness_hessian;
+        let fitness = |t: f64, h: f64| {
+            0.5 * tt * t * t + th * t * h + 0.5 * hh * h * h + lqg.fitness_gradient[0] * t + lqg.fitness_gradient[1] * h
+        };
+        let mean_fitness = mean(&fitness);
+        let drift = |t: f64, h: f64| {
+            -(lqg.mobility / lqg.epsilon) * (lqg.loss_theta_theta * t + lqg.loss_theta_h * h + lqg.loss_theta)
+        };
+        let selected =
+            |phi: &dyn Fn(f64, f64) -> f64| lqg.beta * mean(&|t, h| (fitness(t, h) - mean_fitness) * phi(t, h));
+        let (m, n) = (START.mean_theta, START.mean_h);
+        // With φ centred at the present means, the second moments are the covariances.
+        let expected = [
+            mean(&drift) + selected(&|t, _| t),
+            selected(&|_, h| h),
+            mean(&|t, h| 2.0 * drift(t, h) * (t - m))
+                + 2.0 * lqg.diffusion / lqg.epsilon
+                + selected(&|t, _| (t - m).powi(2)),
+            mean(&|t, h| drift(t, h) * (h - n)) + selected(&|t, h| (t - m) * (h - n)),
+            2.0 * lqg.diffusion_h + selected(&|_, h| (h - n).powi(2)),
+        ];
+        let mut found = [0.0; 5];
+        lqg.derivative(&START.to_array(), &mut found);
+        for (found, expected) in found.iter().zip(expected) {
+            // Tolerance: rounding of sums of numbers of order 1.
+            assert!((found - expected).abs() < 1e-13, "{found} {expected}");
+        }
+    }
 }
