@@ -108,6 +108,12 @@ fn bad_input_is_named() {
     let dead = Weight::Formula(Arc::new(|_| f64::NEG_INFINITY));
     assert!(matches!(new(toy(), dead, 1e-6), Err(Error::Weights { .. })));
 
+    let mut problem = toy();
+    problem.selection =
+        Selection::Events { rule: Rule::Boltzmann { beta: 1.0 }, clock: Clock::Periodic { every: 1e-300 } };
+    let result = solver(problem, 60, closed, 1e-6).run(&[1.0], &mut |_| Ok(ControlFlow::Continue(())));
+    assert!(matches!(result, Err(Error::Parameter { .. })), "{result:?}");
+
     // Weights that are positive only where there is nobody: a named error at run time, nothing shown.
     let far = Weight::Formula(Arc::new(|h| if h > 2.0 { 0.0 } else { f64::NEG_INFINITY }));
     let mut run = solver(toy(), 60, far, 1e-6);

@@ -65,6 +65,8 @@ pub(super) enum Dynamics {
 
 /// κ times the length of one piece of the jump form.
 const PIECE: f64 = 8.0;
+/// Events or pieces between two outputs above which a run would seem to hang.
+const MOST: f64 = 1e8;
 /// The wall mass from which a run warns.
 const WALL: f64 = 1e-6;
 
@@ -187,6 +189,12 @@ impl Averaged {
             }
             Dynamics::Generations { every, gain } => {
                 let (mut next, mut scratch) = (vec![0.0; mass.len()], Scratch::default());
+                require(
+                    (target - *time) / *every <= MOST,
+                    "selection.clock.every",
+                    *every,
+                    "at most 1e8 events between two outputs",
+                )?;
                 // An event at the time shown belongs to it; a few roundings of the product are forgiven.
                 while (*events + 1) as f64 * *every <= target * (1.0 + 4.0 * f64::EPSILON) {
                     *events += 1;
@@ -198,6 +206,12 @@ impl Averaged {
             Dynamics::Jump { rate, gain } => {
                 let rate = *rate;
                 let pieces = (rate * (target - *time) / PIECE).ceil();
+                require(
+                    pieces <= MOST,
+                    "selection.clock.rate",
+                    rate,
+                    "at most 8e8 events an agent between two outputs",
+                )?;
                 let length = (target - *time) / pieces.max(1.0);
                 let growth = (rate * length).exp();
                 // `n = ρe^{κs}` has no loss term, so positive stages stay positive up to the error of the step.
