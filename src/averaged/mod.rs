@@ -1,1 +1,29 @@
-//! The averaged equation, the limit ε → 0.
+//! The averaged equation: the density ρ(t,h) of the hyperparameter when training is infinitely fast (ε → 0).
+//!
+//! For each h the parameters follow their Gibbs law `G_h ∝ exp(−μL/D)`, so only the effective weight and fitness remain:
+//!
+//! ```text
+//! w̄(h) = ∫ w(F(θ,h)) G_h(θ) dθ,      F̄(h) = ∫ F(θ,h) G_h(θ) dθ
+//! events, Poisson clock      ∂_t ρ = κ( M_h[w̄ρ/⟨w̄⟩] − ρ )
+//! events, periodic clock     ρ ← M_h[w̄ρ/⟨w̄⟩]   at T_s, 2T_s, …
+//! replicator–mutator         ∂_t ρ = D_h ∂²_h ρ + β(F̄ − ⟨F̄⟩)ρ,   no flux through the ends
+//! rules on ranks             M_h[w̄ρ/⟨w̄⟩] is replaced by ∫ (kept + M_h copied)(ρG_h) dθ
+//! ```
+//! [`effective`] computes w̄ and F̄, [`Averaged`] solves the equation, [`Averaged::stationary`] finds its stationary
+//! law and growth rate. One hyperparameter (dh = 1).
+
+pub mod effective;
+mod gain;
+mod replicator;
+mod sampling;
+mod solver;
+mod stationary;
+
+pub use effective::{Effective, Weight};
+pub use solver::{Averaged, Settings};
+pub use stationary::Stationary;
+
+#[cfg(test)]
+mod effective_tests;
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,19 @@
-//! Closed forms, each with its source.
+//! Exact results, each with its source: what grids and agents are checked against.
+//!
+//! Nothing here uses a solver of this crate. Formulas are in the notation of the front page; all quantities are
+//! dimensionless.
+
+pub mod generations;
+pub mod gibbs;
+pub mod lqg;
+mod moments;
+pub mod ornstein_uhlenbeck;
+pub mod perron;
+pub mod propagator;
+pub mod riccati;
+pub mod truncation;
+
+pub use moments::GaussianMoments;
+
+#[cfg(test)]
+mod tests;

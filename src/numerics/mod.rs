@@ -1,4 +1,5 @@
 //! Small numerical tools that the statement of problems and the solvers share.
 
 pub mod normal;
+pub mod ode;
 pub mod sum;

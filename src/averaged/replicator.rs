@@ -1,0 +1,110 @@
+//! The replicator–mutator equation as a linear one: `ρ ∝ exp(tA)ρ₀`, `A = D_hΔ_h + βF̄`.
+//!
+//! With `q ≥ 2D_h/width² + max βF̄ − min βF̄`, `B = A − max βF̄ + q` is nonnegative, so the series
+//! `exp(tA) ∝ Σ (tB)ᵏ/k!` has no negative term (uniformisation, Jensen 1953): no step size is unstable, every cell stays
+//! ≥ 0, and what is left out of the series is known. Work: about 1.3 qt + 10 products per piece of qt = 32.
+
+use crate::error::{Error, Result, require};
+
+/// The operator on the masses of equal cells, no flux through the ends.
+#[derive(Debug, Clone)]
+pub(super) struct Replicator {
+    /// `D_h/width²`.
+    pub exchange: f64,
+    /// The diagonal of B: `βF̄ − min βF̄`, and at the walls, through which nothing leaves, `D_h/width²` more.
+    pub diagonal: Vec<f64>,
+    /// `q`.
+    pub shift: f64,
+    /// `max βF̄`.
+    pub largest: f64,
+}
+
+/// qt of one piece: short enough that `e^{qt}` is harmless.
+const PIECE: f64 = 32.0;
+/// qt of a whole run above which the explicit series is the wrong tool.
+const LONGEST: f64 = 1e9;
+
+impl Replicator {
+    /// From `D_h`, the cell width and `βF̄` at the cells.
+    pub fn new(diffusion: f64, width: f64, growth: &[f64]) -> Result<Self> {
+        let exchange = diffusion / (width * width);
+        let (mut smallest, mut largest) = (f64::INFINITY, f64::NEG_INFINITY);
+        for &g in growth {
+            require(g.is_finite(), "β·(effective fitness)", g, "a finite number; lower β or shrink the domain of h")?;
+            (smallest, largest) = (smallest.min(g), largest.max(g));
+        }
+        let shift = 2.0 * exchange + (largest - smallest);
+        require(shift.is_finite(), "range of β·(effective fitness)", largest - smallest, "a finite number; lower β")?;
+        let last = growth.len() - 1;
+        let diagonal = growth
+            .iter()
+            .enumerate()
+            .map(|(i, g)| (g - smallest) + if i == 0 || i == last { exchange } else { 0.0 })
+            .collect();
+        Ok(Self { exchange, diagonal, shift, largest })
+    }
+
+    /// `βF̄` at the cells.
+    pub fn growth(&self) -> Vec<f64> {
+        let (last, base) = (self.diagonal.len() - 1, self.largest - (self.shift - 2.0 * self.exchange));
+        let wall = |i| if i == 0 || i == last { self.exchange } else { 0.0 };
+        self.diagonal.iter().enumerate().map(|(i, d)| d - wall(i) + base).collect()
+    }
+
+    /// `out = B x`.
+    pub fn apply(&self, x: &[f64], out: &mut [f64]) {
+        let (n, a) = (x.len(), self.exchange);
+        out[0] = self.diagonal[0] * x[0] + a * x[1];
+        for ((out, d), x) in out[1..n - 1].iter_mut().zip(&self.diagonal[1..n - 1]).zip(x.windows(3)) {
+            *out = d * x[1] + a * (x[0] + x[2]);
+        }
+        out[n - 1] = self.diagonal[n - 1] * x[n - 1] + a * x[n - 2];
+    }
+
+    /// Advances the masses by `duration`, keeping their sum 1, with an L1 error of at most `tolerance`.
+    pub fn advance(&self, mass: &mut [f64], duration: f64, tolerance: f64) -> Result<()> {
+        let total = self.shift * duration;
+        require(
+            total <= LONGEST,
+            "(2 D_h/width² + range of βF̄)·time",
+            total,
+            "at most 1e9: use fewer cells or shorter times, or look at the stationary law",
+        )?;
+        if total == 0.0 {
+            return Ok(());
+        }
+        let pieces = (total / PIECE).ceil();
+        let step = duration / pieces;
+        // Normalising doubles what is left out.
+        let allowed = 0.5 * tolerance / pieces;
+        let (mut term, mut next, mut sum) = (mass.to_vec(), mass.to_vec(), mass.to_vec());
+        for _ in 0..pieces as u64 {
+            term.copy_from_slice(mass);
+            sum.copy_from_slice(mass);
+            let mut so_far = 1.0;
+            for k in 1.. {
+                self.apply(&term, &mut next);
+                std::mem::swap(&mut term, &mut next);
+                let factor = step / f64::from(k);
+                let mut size = 0.0;
+                for (sum, term) in sum.iter_mut().zip(&mut term) {
+                    *term *= factor;
+                    *sum += *term;
+                    size += *term;
+                }
+                so_far += size;
+                // ‖B‖₁ ≤ q, so the terms left are below a geometric series.
+                let ratio = self.shift * step / f64::from(k + 1);
+                if ratio < 1.0 && size * ratio <= (1.0 - ratio) * allowed * so_far {
+                    break;
+                }
+                if !so_far.is_finite() {
+                    return Err(Error::Weights { sum: so_far, time: duration, hint: "lower β" });
+                }
+            }
+            let scale = 1.0 / sum.iter().sum::<f64>();
+            mass.iter_mut().zip(&sum).for_each(|(m, s)| *m = s * scale);
+        }
+        Ok(())
+    }
+}
