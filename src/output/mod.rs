@@ -1,1 +1,3 @@
-//! HDF5 files, pictures, provenance.
+//! Files: HDF5 with its provenance, and pictures.
+
+pub mod plot;
