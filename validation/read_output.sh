@@ -4,7 +4,7 @@
 set -u
 here=$(dirname "$0")
 environment="$here/../target/python/readers"
-packages="h5py==3.14.0 netCDF4==1.7.2 xarray==2025.6.1 h5netcdf==1.6.3 numpy==2.2.6"
+packages="h5py==3.16.0 netCDF4==1.7.5.1.post1 xarray==2026.9.0 h5netcdf==1.8.2 numpy==2.4.6"
 
 missing() {
     echo "the Python readers were not tried: $1"
