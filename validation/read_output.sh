@@ -11,7 +11,7 @@ missing() {
     exit 77
 }
 
-if ! [ -f "$environment/ready" ]; then
+if [ "$(cat "$environment/ready" 2>/dev/null)" != "$packages" ]; then
     command -v python3 >/dev/null 2>&1 || missing "no python3"
     rm -rf "$environment"
     mkdir -p "$(dirname "$environment")"
@@ -19,6 +19,6 @@ if ! [ -f "$environment/ready" ]; then
     # shellcheck disable=SC2086
     "$environment/bin/python" -m pip install --quiet --disable-pip-version-check $packages >/dev/null 2>&1 ||
         missing "pip cannot install $packages"
-    touch "$environment/ready"
+    echo "$packages" >"$environment/ready"
 fi
 exec "$environment/bin/python" "$here/read_output.py" "$1"
