@@ -2,6 +2,11 @@
 //!
 //! A [`Picture`] is plain data and exists without the feature `plot`; only drawing it needs the feature.
 
+#[cfg(feature = "plot")]
+mod draw;
+#[cfg(test)]
+mod tests;
+
 /// Several panels in one image.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Picture {
