@@ -18,6 +18,8 @@ use crate::error::{Error, Result};
 
 /// Okabe and Ito (2008), told apart with any colour vision; dark ones first, and no yellow on white.
 const COLOURS: [&str; 7] = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"];
+/// The same at a quarter of their strength: what a band looks like on white.
+const PALE: [&str; 7] = ["#BFDCEC", "#F4D7BF", "#BFE7DC", "#F2DDE9", "#F9E7BF", "#D5ECF9", "#BFBFBF"];
 /// Marker shapes change with the colours, for print without them.
 const MARKERS: [MarkerShape; 4] =
     [MarkerShape::Circle, MarkerShape::Square, MarkerShape::Triangle, MarkerShape::Diamond];
@@ -136,10 +138,15 @@ fn draw(panel: &Panel) -> (Vec<Plot>, Layout) {
             colour += usize::from(taken && !mark.same_colour);
             taken = true;
         }
+        if matches!(mark.shape, Shape::Band { .. }) && !mark.label.is_empty() {
+            // The library leaves bands out of its legend; a mark without points stands in for it.
+            let swatch = ScatterPlot::new().with_data(Vec::<(f64, f64)>::new()).with_marker(MarkerShape::Square);
+            plots.push(Plot::Scatter(swatch.with_color(PALE[colour % PALE.len()]).with_legend(&mark.label)));
+        }
         plots.push(shape(mark, colour, x_axis, y_axis));
     }
     let mut layout = Layout::auto_from_plots(&plots)
-        .with_title(&panel.title)
+        .with_title(title(panel))
         .with_x_label(&panel.x_label)
         .with_y_label(&panel.y_label)
         .with_title_size(15)
@@ -162,6 +169,16 @@ fn draw(panel: &Panel) -> (Vec<Plot>, Layout) {
         layout = layout.with_y_axis_min(y_axis.low).with_y_axis_max(y_axis.high);
     }
     (plots, layout)
+}
+
+/// The colour bar of the library bears no label, so that the name of a heat map stands in the title.
+fn title(panel: &Panel) -> String {
+    let heat_map = panel.marks.iter().find(|mark| matches!(mark.shape, Shape::HeatMap { .. }));
+    match heat_map.map(|mark| mark.label.as_str()).filter(|label| !label.is_empty()) {
+        Some(label) if panel.title.is_empty() => label.to_owned(),
+        Some(label) => format!("{}: {label}", panel.title),
+        None => panel.title.clone(),
+    }
 }
 
 /// All values of a shape along x (0) or y (1).
@@ -237,7 +254,7 @@ fn shape(mark: &Mark, colour: usize, x_axis: Axis, y_axis: Axis) -> Plot {
             let band = BandPlot::new(column(|end| end.0), column(|end| end.1), column(|end| end.2))
                 .with_color(name)
                 .with_opacity(0.25);
-            Plot::Band(if mark.label.is_empty() { band } else { band.with_legend(&mark.label) })
+            Plot::Band(band)
         }
         Shape::Points { x, y, error } => {
             let mut points = Vec::new();
@@ -269,7 +286,7 @@ fn shape(mark: &Mark, colour: usize, x_axis: Axis, y_axis: Axis) -> Plot {
                 .with_x_range(x_low, x_high)
                 .with_y_range(y_low, y_high)
                 .with_cell_size(1.0);
-            Plot::Heatmap(if mark.label.is_empty() { map } else { map.with_legend(&mark.label) })
+            Plot::Heatmap(map)
         }
     }
 }

@@ -119,7 +119,7 @@ pub enum Shape {
         /// Where it begins and ends.
         x: [f64; 2],
     },
-    /// Values on a grid, in colour, with a colour bar that bears the label.
+    /// Values on a grid, in colour, with a colour bar; the label goes to the title of the panel.
     HeatMap {
         /// Columns: centres of the cells, equidistant, increasing.
         x: Vec<f64>,
