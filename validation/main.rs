@@ -69,5 +69,8 @@ fn choose(all: &[Study], names: &[String]) -> Result<Vec<Study>, String> {
         return Err(format!("no study {unknown}: expected one of {}", known.join(", ")));
     }
     let chosen = |study: &&Study| names.is_empty() || names.iter().any(|name| name == study.name);
+    if all.is_empty() {
+        return Err("there are no studies".to_owned());
+    }
     Ok(all.iter().filter(chosen).copied().collect())
 }

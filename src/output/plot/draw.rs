@@ -7,6 +7,7 @@ use kuva::TickFormat;
 use kuva::backend::raster::RasterBackend;
 use kuva::plot::heatmap::ColorMap;
 use kuva::plot::legend::LegendPosition;
+use kuva::plot::line::LineStyle;
 use kuva::plot::scatter::MarkerShape;
 use kuva::plot::{BandPlot, Heatmap, LinePlot, ScatterPlot};
 use kuva::render::figure::Figure;
@@ -181,6 +182,11 @@ fn title(panel: &Panel) -> String {
     }
 }
 
+/// Wider gaps than the library's own, which close up at this line width.
+fn dashes() -> LineStyle {
+    LineStyle::Custom("7 6".into())
+}
+
 /// All values of a shape along x (0) or y (1).
 fn extent(shape: &Shape, along: usize) -> Vec<f64> {
     let mut values = Vec::new();
@@ -229,14 +235,14 @@ fn shape(mark: &Mark, colour: usize, x_axis: Axis, y_axis: Axis) -> Plot {
     match &mark.shape {
         Shape::Line { x, y, dashed } => {
             let line = line(path(x, y), name);
-            Plot::Line(if *dashed { line.with_dashed() } else { line })
+            Plot::Line(if *dashed { line.with_line_style(dashes()) } else { line })
         }
         Shape::Slope { exponent, through, x } => {
             // Many points, because a power law is a straight line in one pair of scales only.
             let along = |k: usize| x[0] * (x[1] / x[0]).powf(k as f64 / 64.0);
             let law = |x: f64| through[1] * (x / through[0]).powf(*exponent);
             let points = (0..=64).map(along).filter_map(|x| place(x, law(x))).collect();
-            Plot::Line(line(points, GREY).with_dashed())
+            Plot::Line(line(points, GREY).with_line_style(dashes()))
         }
         Shape::Steps { edges, heights } => {
             let corners = edges
