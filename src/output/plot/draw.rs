@@ -35,9 +35,10 @@ impl Picture {
     /// Points that are not numbers, or not positive on a logarithmic axis, are left out.
     ///
     /// # Errors
-    /// [`Error::Library`] if it cannot be drawn, [`Error::File`] if the file cannot be written.
+    /// [`Error::Shape`] if the lists of a mark do not go together, [`Error::Library`] if it cannot be drawn, [`Error::File`] if the file cannot be written.
     pub fn write_png(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
+        self.panels.iter().flat_map(|panel| &panel.marks).try_for_each(check)?;
         let columns = self.columns.clamp(1, self.panels.len().max(1));
         let rows = self.panels.len().div_ceil(columns).max(1);
         let (plots, layouts) = self.panels.iter().map(draw).unzip();
@@ -53,6 +54,24 @@ impl Picture {
             .map_err(|message| Error::Library { library: "kuva", message })?;
         std::fs::write(path, png)
             .map_err(|error| Error::File { path: path.display().to_string(), message: error.to_string() })
+    }
+}
+
+fn check(mark: &Mark) -> Result<()> {
+    let pairs = match &mark.shape {
+        Shape::Line { x, y, .. } => vec![(y.len(), x.len())],
+        Shape::Points { x, y, error } if error.is_empty() => vec![(y.len(), x.len())],
+        Shape::Points { x, y, error } => vec![(y.len(), x.len()), (error.len(), x.len())],
+        Shape::Band { x, low, high } => vec![(low.len(), x.len()), (high.len(), x.len())],
+        Shape::Steps { edges, heights } => vec![(edges.len(), heights.len() + 1)],
+        Shape::Slope { .. } => Vec::new(),
+        Shape::HeatMap { x, y, values } => vec![(values.len(), x.len() * y.len())],
+    };
+    match pairs.into_iter().find(|(found, expected)| found != expected) {
+        None => Ok(()),
+        Some((found, expected)) => {
+            Err(Error::Shape { what: format!("values of the mark {:?}", mark.label), found, expected })
+        }
     }
 }
 

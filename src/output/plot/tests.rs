@@ -70,12 +70,16 @@ fn strange_data_draws_and_does_not_panic() {
         let picture = Picture::new(0)
             .panel(panel.clone())
             .panel(panel.clone().line("a", &strange, &strange).points("b", &strange, &strange, &strange))
-            .panel(panel.clone().band("c", &strange, &strange, &strange).steps("d", &strange, &strange))
+            .panel(panel.clone().band("c", &strange, &strange, &strange).steps("d", &strange, &strange[1..]))
             .panel(panel.clone().line("one", &[1.0], &[1.0]))
             .panel(panel.heat_map("e", &[], &[], &[]));
         picture.write_png(&path).unwrap();
         std::fs::remove_file(&path).unwrap();
     }
+    let ragged = Picture::new(1).panel(Panel::new("", "", "").heat_map("f", &[0.0, 1.0], &[0.0, 1.0], &[0.0; 3]));
+    let error = ragged.write_png(&path).unwrap_err();
+    assert_eq!(error.to_string(), "values of the mark \"f\": found 3, expected 4");
+    assert!(!path.exists());
     let error = sampler().write_png("/nonexistent/a.png").unwrap_err();
     assert!(error.to_string().starts_with("/nonexistent/a.png: "), "{error}");
 }
