@@ -147,6 +147,26 @@ pub enum Error {
         /// What it said.
         message: String,
     },
+    /// A field that was not recorded.
+    #[error("no field {name} was recorded: expected one of {known}")]
+    UnknownField {
+        /// The group and name asked for.
+        name: String,
+        /// Those there are.
+        known: String,
+    },
+    /// NaN or infinity in what a solver showed; nothing of that frame is kept.
+    #[error("{field}[{index}] is {value} at t = {time}: expected a finite number")]
+    NonFiniteField {
+        /// Its group and name.
+        field: String,
+        /// Which of its values, counted row-major.
+        index: usize,
+        /// The value.
+        value: f64,
+        /// When.
+        time: f64,
+    },
 }
 
 /// Something that does not stop a run but that its user should know, with the number.

@@ -1,0 +1,22 @@
+# make validate [ARGS="--study NAME --level full"] · make test · make bench · make docs
+#
+# Needs Rust, a C compiler and make; `deps` sees to libhdf5 (see scripts/deps).
+
+CARGO = . target/deps.sh && cargo
+
+.PHONY: validate test bench docs deps
+
+validate: deps
+	$(CARGO) run --release --example validate $$FEATURES -- $(ARGS)
+
+test: deps
+	$(CARGO) test --release --no-fail-fast $$FEATURES
+
+bench: deps
+	$(CARGO) bench $$FEATURES
+
+docs: deps
+	$(CARGO) doc --release --no-deps $$FEATURES
+
+deps:
+	@sh scripts/deps

@@ -1,0 +1,71 @@
+//! The studies, in the order in which they are run and reported.
+//!
+//! To add one: write `studies/NAME.rs` with a `pub const STUDY: Study`, and name it twice below, as a module and in
+//! the list. Being listed makes it run under `validate` and adds a test that asserts every gate at the quick level.
+
+use std::error::Error;
+
+use crate::report::Report;
+
+/// How much work a study may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Level {
+    /// All studies together in 3 minutes on 2 cores.
+    Quick,
+    /// All studies together in 30 minutes on 2 cores.
+    Full,
+}
+
+impl Level {
+    /// One of two values, for the sizes that tell the levels apart.
+    pub fn pick<T>(self, quick: T, full: T) -> T {
+        match self {
+            Self::Quick => quick,
+            Self::Full => full,
+        }
+    }
+}
+
+/// The unit of proof: a claim, and how to measure it.
+#[derive(Debug, Clone, Copy)]
+pub struct Study {
+    /// Its name on the command line, with hyphens.
+    pub name: &'static str,
+    /// What it shows, in one line.
+    pub claim: &'static str,
+    /// Measures.
+    pub run: fn(Level) -> Result<Report, Box<dyn Error>>,
+}
+
+/// Lists the studies, and makes a test of each.
+macro_rules! studies {
+    ($($module:ident),* $(,)?) => {
+        /// Every study.
+        pub const ALL: &[Study] = &[$($module::STUDY),*];
+
+        #[cfg(test)]
+        mod tests {
+            $(
+                #[test]
+                fn $module() {
+                    super::check(&super::$module::STUDY);
+                }
+            )*
+        }
+    };
+}
+
+studies![];
+
+/// Asserts every gate of a study at the quick level, and that it has data and a picture to show.
+#[cfg(test)]
+#[allow(dead_code, reason = "called once for each listed study")]
+fn check(study: &Study) {
+    let report = (study.run)(Level::Quick).unwrap_or_else(|error| panic!("{}: {error}", study.name));
+    assert!(!report.gates.is_empty(), "{}: no gates", study.name);
+    assert!(!report.data.is_empty(), "{}: no data", study.name);
+    assert!(!report.pictures.is_empty(), "{}: no picture", study.name);
+    let failed: Vec<String> =
+        report.gates.iter().filter(|gate| !gate.passes()).map(std::string::ToString::to_string).collect();
+    assert!(failed.is_empty(), "{}:\n{}", study.name, failed.join("\n"));
+}
