@@ -5,9 +5,10 @@ use rand::Rng;
 
 use super::rng::{Generator, Key, fill_normals};
 use super::settings::GibbsGrid;
-use crate::error::{Error, Result, Warning, require};
+use super::training::positive;
+use crate::error::{Error, Result, Warning};
 use crate::numerics::normal::uniform;
-use crate::problem::{Domain, Population};
+use crate::problem::{Coefficient, Domain, Population};
 
 /// What a run needs to know of the Gibbs law.
 #[derive(Debug, Clone)]
@@ -21,14 +22,9 @@ pub(super) enum Gibbs {
 /// Centre, variance of the Gibbs law at `h` if the loss is quadratic there.
 fn normal_law(problem: &Population, h: &[f64], centre: &mut [f64]) -> Result<Option<f64>> {
     let Some(stiffness) = problem.loss.quadratic(h, centre) else { return Ok(None) };
-    require(
-        stiffness > 0.0 && stiffness.is_finite(),
-        format!("stiffness at h = {h:?}"),
-        stiffness,
-        "a positive finite number",
-    )?;
-    let mobility = problem.mobility.positive_at("mobility", h)?;
-    Ok(Some(problem.diffusion.positive_at("diffusion", h)? / (mobility * stiffness)))
+    positive(&Coefficient::Constant(stiffness), "stiffness", h)?;
+    let mobility = positive(&problem.mobility, "mobility", h)?;
+    Ok(Some(positive(&problem.diffusion, "diffusion", h)? / (mobility * stiffness)))
 }
 
 impl Gibbs {

@@ -3,7 +3,8 @@
 use super::replica::Plan;
 use super::rng::{Key, noisy_step};
 use super::settings::Dynamics;
-use crate::error::{Error, Result, require};
+use crate::error::{Error, Result};
+use crate::problem::Coefficient;
 
 /// Work arrays of one block, one number a component of θ. All steps have the form
 /// `θ ← θ − drift·g + amplitude·ξ`, with `g` the gradient of the loss, or `θ − centre` for the exact Ornstein–Uhlenbeck step.
@@ -30,8 +31,8 @@ impl Scratch {
         self.centre.resize(if exact { size } else { 0 }, 0.0);
         let noisy = plan.settings.dynamics != Dynamics::Sgd;
         let coefficients = |h: &[f64]| -> Result<(f64, f64)> {
-            let mobility = problem.mobility.positive_at("mobility", h)?;
-            let diffusion = if noisy { problem.diffusion.positive_at("diffusion", h)? } else { 0.0 };
+            let mobility = positive(&problem.mobility, "mobility", h)?;
+            let diffusion = if noisy { positive(&problem.diffusion, "diffusion", h)? } else { 0.0 };
             Ok((mobility, diffusion))
         };
         let mut last = (f64::NAN, f64::NAN, f64::NAN, f64::NAN, f64::NAN);
@@ -41,12 +42,7 @@ impl Scratch {
             let (drift, amplitude) = if exact {
                 let stiffness = problem.loss.quadratic(h, &mut self.centre[mine.clone()]).ok_or_else(not_quadratic)?;
                 if (mobility, diffusion, stiffness) != (last.0, last.1, last.2) {
-                    require(
-                        stiffness > 0.0 && stiffness.is_finite(),
-                        format!("stiffness at h = {h:?}"),
-                        stiffness,
-                        "a positive finite number",
-                    )?;
+                    positive(&Coefficient::Constant(stiffness), "stiffness", h)?;
                     let rate = mobility * stiffness * step;
                     let variance = -diffusion / (mobility * stiffness) * (-2.0 * rate).exp_m1();
                     last = (mobility, diffusion, stiffness, -(-rate).exp_m1(), variance.sqrt());
@@ -60,6 +56,12 @@ impl Scratch {
         }
         Ok(())
     }
+}
+
+/// The coefficient at `h`. Only a bad value pays for the message of [`Coefficient::positive_at`].
+pub(super) fn positive(coefficient: &Coefficient, key: &str, h: &[f64]) -> Result<f64> {
+    let value = coefficient.at(h);
+    if value > 0.0 && value.is_finite() { Ok(value) } else { coefficient.positive_at(key, h) }
 }
 
 /// Why [`Dynamics::ExactOu`] cannot go on.
