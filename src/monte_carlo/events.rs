@@ -50,8 +50,7 @@ impl Replica {
         if rule.is_weight() {
             let table = DonorTable::new(rule, &self.fitness, time)?;
             self.donors.par_chunks_mut(BLOCK).enumerate().for_each(|(block, donors)| {
-                let mut rng = Generator::new(key.at(block, step));
-                donors.iter_mut().for_each(|donor| *donor = table.draw(&mut rng));
+                table.fill(&mut Generator::new(key.at(block, step)), donors);
             });
         } else {
             self.donors = rule.donors(&self.fitness, time, &mut Generator::new(key.at(EVERYBODY, step)))?;
@@ -69,7 +68,7 @@ impl Replica {
             let mut rng = Generator::new(key.at(block, step));
             let mut next = 0.0;
             std::iter::from_fn(move || {
-                next += ((1.0 - uniform(&mut rng)).ln() / log_none).floor();
+                next += (libm::log(1.0 - uniform(&mut rng)) / log_none).floor();
                 let agent = next;
                 next += 1.0;
                 (agent < length as f64).then_some(agent as usize)
@@ -132,7 +131,7 @@ impl Replica {
                 let mut rng = Generator::new(key.at(block, counter));
                 for (donor, mine) in donors.iter_mut().zip(&fitness[block * BLOCK..]) {
                     let other = below(&mut rng, n);
-                    let copies = -(-scale * (fitness[other] - mine).max(0.0)).exp_m1();
+                    let copies = -libm::expm1(-scale * (fitness[other] - mine).max(0.0));
                     *donor = if uniform(&mut rng) < copies { other as u32 } else { KEPT };
                 }
             });
@@ -191,9 +190,13 @@ impl Replica {
 /// `to[i] = from[donor of i]`, `width` numbers an agent.
 fn gather(from: &[f64], width: usize, donors: &[u32], to: &mut [f64]) {
     to.par_chunks_mut(BLOCK * width).zip(donors.par_chunks(BLOCK)).enumerate().for_each(|(block, (to, donors))| {
-        for (k, (to, &donor)) in to.chunks_exact_mut(width).zip(donors).enumerate() {
-            let source = if donor == KEPT { block * BLOCK + k } else { donor as usize };
-            to.copy_from_slice(&from[source * width..][..width]);
+        let source = |k: usize, donor: u32| if donor == KEPT { block * BLOCK + k } else { donor as usize };
+        if width == 1 {
+            to.iter_mut().zip(donors).enumerate().for_each(|(k, (to, donor))| *to = from[source(k, *donor)]);
+        } else {
+            for (k, (to, &donor)) in to.chunks_exact_mut(width).zip(donors).enumerate() {
+                to.copy_from_slice(&from[source(k, donor) * width..][..width]);
+            }
         }
     });
 }

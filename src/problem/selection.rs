@@ -254,7 +254,7 @@ impl Rule {
             }
             _ => {
                 let table = DonorTable::new(self, fitness, time)?;
-                donors.iter_mut().for_each(|d| *d = table.draw(rng));
+                table.fill(rng, &mut donors);
             }
         }
         Ok(donors)
@@ -302,7 +302,8 @@ impl DonorTable {
         }
         let add = |piece: &mut [f64]| {
             piece.iter_mut().fold(0.0, |sum, w| {
-                *w = sum + (*w - log_scale).exp();
+                // Of this crate's own making, so that its bits do not depend on the system.
+                *w = sum + libm::exp(*w - log_scale);
                 *w
             })
         };
@@ -328,17 +329,39 @@ impl DonorTable {
 
     /// One index.
     pub fn draw<R: Rng + ?Sized>(&self, rng: &mut R) -> u32 {
+        let mut index = [0];
+        self.fill(rng, &mut index);
+        index[0]
+    }
+
+    /// Independent indices. The table of a large population is far from the processor: many draws at a time let its loads
+    /// overlap.
+    pub fn fill<R: Rng + ?Sized>(&self, rng: &mut R, out: &mut [u32]) {
+        const BATCH: usize = 256;
         let n = self.cumulative.len();
-        let u = crate::numerics::normal::uniform(rng);
-        let target = u * self.cumulative[n - 1];
-        let mut j = self.entry[((u * n as f64) as usize).min(n - 1)] as usize;
-        // The entry point may lie one too far where u·n was rounded up.
-        while j > 0 && self.cumulative[j - 1] > target {
-            j -= 1;
+        let sum = self.cumulative[n - 1];
+        let (mut targets, mut levels) = ([0.0; BATCH], [0.0; BATCH]);
+        for out in out.chunks_mut(BATCH) {
+            for (out, target) in out.iter_mut().zip(&mut targets) {
+                let u = crate::numerics::normal::uniform(rng);
+                *target = u * sum;
+                *out = self.entry[((u * n as f64) as usize).min(n - 1)];
+            }
+            for (out, level) in out.iter().zip(&mut levels) {
+                *level = self.cumulative[*out as usize];
+            }
+            for ((out, &target), &level) in out.iter_mut().zip(&targets).zip(&levels) {
+                let (mut j, mut level) = (*out as usize, level);
+                while level <= target && j + 1 < n {
+                    j += 1;
+                    level = self.cumulative[j];
+                }
+                // The entry point may lie one too far where u·n was rounded up.
+                while j > 0 && self.cumulative[j - 1] > target {
+                    j -= 1;
+                }
+                *out = j as u32;
+            }
         }
-        while self.cumulative[j] <= target && j + 1 < n {
-            j += 1;
-        }
-        j as u32
     }
 }
