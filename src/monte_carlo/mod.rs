@@ -17,3 +17,8 @@ mod training;
 
 pub use population::Agents;
 pub use settings::{AgentSettings, Dynamics, GibbsGrid, TrainingStep};
+
+#[cfg(test)]
+mod sampler_tests;
+#[cfg(test)]
+mod tests;
