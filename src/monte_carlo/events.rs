@@ -89,17 +89,13 @@ impl Replica {
         let time = plan.timetable.time(step);
         let mut global = Generator::new(key.at(EVERYBODY, step));
         if rule.is_weight() {
-            let table = DonorTable::new(rule, &self.fitness, time)?;
-            let draws = plan.key(Purpose::Poisson, self.index);
-            self.donors.par_chunks_mut(BLOCK).enumerate().for_each(|(block, donors)| {
-                let mut rng = Generator::new(draws.at(block, step));
-                donors.iter_mut().filter(|d| **d != KEPT).for_each(|donor| *donor = table.draw(&mut rng));
-            });
+            let (draws, table) = (plan.key(Purpose::Poisson, self.index), plan.key(Purpose::PoissonTable, self.index));
+            self.weigh_few(rule, draws, table, step, time)?;
         } else {
             let all = rule.donors(&self.fitness, time, &mut global)?;
             self.donors.iter_mut().zip(&all).filter(|(d, _)| **d != KEPT).for_each(|(d, a)| *d = *a);
         }
-        self.copy(plan, step)
+        self.copy_few(plan, step)
     }
 
     /// The replicator form over one step: `i` copies a random `j` at rate `β(F_j − F_i)₊`.
@@ -135,7 +131,7 @@ impl Replica {
                     *donor = if uniform(&mut rng) < copies { other as u32 } else { KEPT };
                 }
             });
-            self.copy(plan, counter)?;
+            self.copy_few(plan, counter)?;
             sub += 1;
         }
         Ok(())

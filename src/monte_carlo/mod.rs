@@ -12,6 +12,7 @@ mod population;
 mod replica;
 pub mod rng;
 mod settings;
+mod sparse;
 pub mod statistics;
 mod training;
 

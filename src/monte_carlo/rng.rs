@@ -29,6 +29,8 @@ pub enum Purpose {
     Evaluation,
     /// Whom the agents with a Poisson event copy.
     Poisson,
+    /// The same, where rejection gave up.
+    PoissonTable,
     /// Diffusion of h.
     Diffusion,
     /// θ from its Gibbs law before events.

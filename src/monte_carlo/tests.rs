@@ -275,3 +275,28 @@ fn statistics_of_known_samples() {
     assert!((wasserstein_cells(&[2.0], &[0.0, 1.0], &[0.0, 1.0]) - 1.5).abs() < 1e-15);
     assert_eq!(statistics::histogram(&[-1.0, 0.1, 0.9, 1.0], 0.0, 1.0, 2), [2.0, 2.0]);
 }
+
+#[test]
+fn rejection_and_table_have_the_same_law() {
+    // Steep weights make rejection give up for some 4 % of the events, whose donors then come from the table.
+    let rule = Rule::Boltzmann { beta: 200.0 };
+    let n = 20_000;
+    let clock = Clock::Poisson { rate: 1000.0 };
+    // With κΔt = 10 practically everybody has one event in the first step, at the start state, then h has moved.
+    let all = |clock| {
+        let selection = Selection::Events { rule: rule.clone(), clock };
+        let problem = Population { selection, mutation: vec![Kernel::None], ..problem() };
+        let mut agents = Agents::new(problem, AgentSettings { dynamics: Dynamics::Sgd, ..settings(n) }).unwrap();
+        agents.advance_to(0.01).unwrap();
+        moments(&agents)
+    };
+    let [mean_h, var_h, mean_theta, var_theta] = all(clock);
+    // Selection at the start keeps θ within a few 1/√400 = 0.05 of 0.5; one gradient step of 0.1 then shrinks towards h,
+    // uniform on [−1, 1] and independent of θ: 0.45 + 0.1 h. Donors: 0.05 √(2π) N/√(2π) e^{-1/8} ≈ 900 distinct.
+    let error = 4.0 / 900.0_f64.sqrt();
+    assert!(mean_h.abs() < error / 3.0_f64.sqrt(), "{mean_h}");
+    assert!((var_h - 1.0 / 3.0).abs() < error / 3.0, "{var_h}");
+    assert!((mean_theta - 0.45 - 0.1 * mean_h).abs() < 0.05 * error, "{mean_theta}");
+    let expected = 0.81 / 400.0 + 0.01 / 3.0;
+    assert!((var_theta - expected).abs() < 2.0 * error * expected, "{var_theta} {expected}");
+}
