@@ -84,7 +84,7 @@ fn moments_tails_and_law_are_normal() {
     // Variances of x, x², x³, x⁴ under the normal law: 1, 2, 15, 96; gates at 4.5 standard errors.
     for (power, exact, variance) in [(1, 0.0, 1.0), (2, 1.0, 2.0), (3, 0.0, 15.0), (4, 3.0, 96.0)] {
         let mean = x.iter().map(|x: &f64| x.powi(power)).sum::<f64>() / n as f64;
-        assert!((mean - exact).abs() < 4.5 * (variance / n as f64 as f64).sqrt(), "moment {power}: {mean}");
+        assert!((mean - exact).abs() < 4.5 * (variance / n as f64).sqrt(), "moment {power}: {mean}");
     }
     for sigma in [3.0, 4.0, 5.0] {
         for sign in [-1.0, 1.0] {

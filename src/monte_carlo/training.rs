@@ -35,6 +35,14 @@ impl Scratch {
             let diffusion = if noisy { positive(&problem.diffusion, "diffusion", h)? } else { 0.0 };
             Ok((mobility, diffusion))
         };
+        if let (false, Coefficient::Constant(_), Coefficient::Constant(_)) =
+            (exact, &problem.mobility, &problem.diffusion)
+        {
+            let (mobility, diffusion) = coefficients(h)?;
+            self.drift.fill(mobility * step);
+            self.amplitude.fill((2.0 * diffusion * step).sqrt());
+            return Ok(());
+        }
         let mut last = (f64::NAN, f64::NAN, f64::NAN, f64::NAN, f64::NAN);
         for (agent, h) in h.chunks_exact(dim_h).enumerate() {
             let mine = agent * dim_theta..(agent + 1) * dim_theta;
@@ -44,8 +52,8 @@ impl Scratch {
                 if (mobility, diffusion, stiffness) != (last.0, last.1, last.2) {
                     positive(&Coefficient::Constant(stiffness), "stiffness", h)?;
                     let rate = mobility * stiffness * step;
-                    let variance = -diffusion / (mobility * stiffness) * (-2.0 * rate).exp_m1();
-                    last = (mobility, diffusion, stiffness, -(-rate).exp_m1(), variance.sqrt());
+                    let variance = -diffusion / (mobility * stiffness) * libm::expm1(-2.0 * rate);
+                    last = (mobility, diffusion, stiffness, -libm::expm1(-rate), variance.sqrt());
                 }
                 (last.3, last.4)
             } else {
