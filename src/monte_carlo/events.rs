@@ -109,10 +109,11 @@ impl Replica {
         while beta > 0.0 && sub < parts {
             let counter = self.step | (sub << 32);
             self.evaluate(plan, counter)?;
+            let low = self.fitness.iter().copied().fold(f64::INFINITY, f64::min);
+            let high = self.fitness.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let range = high - low;
             if sub == 0 {
-                let low = self.fitness.iter().copied().fold(f64::INFINITY, f64::min);
-                let high = self.fitness.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-                let strength = beta * (high - low) * plan.timetable.step;
+                let strength = beta * range * plan.timetable.step;
                 require(
                     strength <= SMALL * MOST,
                     "β (largest − smallest fitness) Δt",
@@ -122,13 +123,27 @@ impl Replica {
                 parts = (strength / SMALL).ceil().max(1.0) as u64;
             }
             let scale = beta * plan.timetable.step / parts as f64;
+            let most = -libm::expm1(-scale * range);
             let fitness = &self.fitness;
             self.donors.par_chunks_mut(BLOCK).enumerate().for_each(|(block, donors)| {
                 let mut rng = Generator::new(key.at(block, counter));
-                for (donor, mine) in donors.iter_mut().zip(&fitness[block * BLOCK..]) {
-                    let other = below(&mut rng, n);
-                    let copies = -libm::expm1(-scale * (fitness[other] - mine).max(0.0));
-                    *donor = if uniform(&mut rng) < copies { other as u32 } else { KEPT };
+                donors.fill(KEPT);
+                // Thinning: agents come up with the probability of the extreme pair, at geometric gaps.
+                let mut next = 0.0;
+                if most <= 0.0 {
+                    return;
+                }
+                loop {
+                    next += (libm::log(1.0 - uniform(&mut rng)) / -(scale * range)).floor();
+                    if next >= donors.len() as f64 {
+                        break;
+                    }
+                    let (agent, other) = (next as usize, below(&mut rng, n));
+                    let copies = -libm::expm1(-scale * (fitness[other] - fitness[block * BLOCK + agent]).max(0.0));
+                    if uniform(&mut rng) * most < copies {
+                        donors[agent] = other as u32;
+                    }
+                    next += 1.0;
                 }
             });
             self.copy_few(plan, counter)?;
