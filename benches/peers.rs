@@ -41,14 +41,18 @@ fn joint(epsilon: f64, cells: usize, tolerance: f64) -> Result<Kinetic> {
 
 /// Median CPU seconds of some runs, and the last result.
 fn timed<T>(repeats: usize, mut run: impl FnMut() -> Result<T>) -> Result<(f64, T)> {
-    let mut result = run()?;
     let mut seconds = Vec::new();
-    for _ in 0..repeats {
+    // One run more than is counted, to warm up; the earlier result is dropped first, so that memory is that of one run.
+    let mut result = None;
+    for _ in 0..=repeats {
+        drop(result.take());
         let start = ProcessTime::now();
-        result = run()?;
+        result = Some(run()?);
         seconds.push(start.elapsed().as_secs_f64());
     }
+    seconds.remove(0);
     seconds.sort_by(f64::total_cmp);
+    let result = result.ok_or(learning_dynamics::Error::Library { library: "bench", message: "no run".into() })?;
     Ok((seconds[repeats / 2], result))
 }
 
@@ -109,7 +113,8 @@ fn main() -> Result<()> {
         );
     }
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse::<f64>().ok());
+    let peak =
+        status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse::<f64>().ok());
     if let Some(kilobytes) = peak {
         println!("| peak memory of the 1024² run | {:.1} densities | | | | | |", kilobytes / (8.0 * 1024.0));
     }

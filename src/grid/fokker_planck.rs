@@ -163,12 +163,10 @@ impl FokkerPlanck {
         })
     }
 
-    /// Solves with the matrix of the last [`FokkerPlanck::solve`].
-    pub fn solve_again(&self, terms: &[Term<'_>], factors: &mut Factors, x: &mut [f64]) -> Content {
+    /// Solves with the matrix of the last [`FokkerPlanck::solve`]; `x` holds the right-hand side, then the solution.
+    pub fn solve_again(&self, factors: &mut Factors, x: &mut [f64]) {
         let c = factors.coupling;
-        self.each_tile(x, &mut factors.inverse, None, |from, x, inverse, _| {
-            substitute(self, c, terms, from, x, inverse)
-        })
+        self.each_tile(x, &mut factors.inverse, None, |from, x, inverse, _| substitute(self, c, from, x, inverse));
     }
 
     /// Hands out tiles of columns, on several threads where that pays. Columns are independent: the results are the same.
@@ -303,30 +301,21 @@ fn eliminate(
 }
 
 #[multiversion(targets("x86_64+avx512f", "x86_64+avx2"))]
-fn substitute(
-    operator: &FokkerPlanck,
-    c: f64,
-    terms: &[Term<'_>],
-    from: usize,
-    mut x: Tile<'_>,
-    mut inverse: Tile<'_>,
-) -> Content {
+fn substitute(operator: &FokkerPlanck, c: f64, from: usize, mut x: Tile<'_>, mut inverse: Tile<'_>) -> Content {
     let width = x.ncols();
-    let mut rows = [Row::<TILE>::ZERO; 2];
-    let [z, sum] = rows.each_mut().map(|row| &mut row.0[..width]);
+    let mut row = Row::<TILE>::ZERO;
+    let z = &mut row.0[..width];
     for j in 0..operator.cells {
         let at = j * operator.places + from;
-        combine(terms, at, sum, &mut []);
-        if j > 0 {
-            let up = &operator.up[at - operator.places..][..width];
-            for k in 0..width {
-                sum[k] += c * up[k] * z[k];
-            }
-        }
         if let (Some(x), Some(inverse)) = (x.row_mut(j).as_slice_mut(), inverse.row_mut(j).as_slice_mut()) {
-            x.copy_from_slice(sum);
+            if j > 0 {
+                let up = &operator.up[at - operator.places..][..width];
+                for k in 0..width {
+                    x[k] += c * up[k] * z[k];
+                }
+            }
             for k in 0..width {
-                z[k] = inverse[k] * sum[k];
+                z[k] = inverse[k] * x[k];
             }
         }
     }

@@ -48,7 +48,8 @@ fn solution_satisfies_the_equation() {
     let content = operator.solve(shift, &[half, half], Some(&mut side), &mut factors, &mut x);
     assert_abs_diff_eq!(content.total, sum(&x), epsilon = 1e-10); // rounding of 2800 terms
     assert!(side.iter().zip(&b).all(|(s, b)| *s == 4.0 * b));
-    operator.solve_again(&[Term::new(1.0, &b)], &mut factors, &mut again);
+    again.copy_from_slice(&b);
+    operator.solve_again(&mut factors, &mut again);
     operator.apply(&x, &mut ax);
     for k in 0..2800 {
         assert_abs_diff_eq!((q + decay[k]) * x[k] - c * ax[k], b[k], epsilon = 1e-12); // condition about 10

@@ -129,7 +129,7 @@ impl Control {
         let by_joint = |joint: f64| joint.powf(-1.0 / (order + 1.0));
         // The bound is enough where the marginal decides anyway.
         if by_joint(joint) < by_marginal.min(GROWTH / SAFETY) {
-            joint = ratio(stepper.filtered(operators, &trial));
+            joint = ratio(stepper.filtered(operators, &mut trial));
         }
         let factor = SAFETY * by_marginal.min(by_joint(joint));
         if marginal.max(joint) <= 1.0 {

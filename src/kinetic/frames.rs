@@ -35,11 +35,10 @@ pub(super) fn frame(kinetic: &Kinetic) -> Result<Frame<'static>> {
     let Coordinates { theta: axis_theta, h: axis_h, end } = &kinetic.coordinates;
     let rho = kinetic.marginal_h();
     let marginal_theta: Vec<f64> = kinetic.marginal_theta().iter().map(|m| m / d_theta).collect();
-    let density: Vec<f64> = kinetic
-        .masses()
-        .chunks_exact(h.len())
-        .flat_map(|row| row[h.cells()].iter().map(|m| m / (d_theta * d_h)))
-        .collect();
+    let mut density = Vec::with_capacity(theta.len() * h.axis.len());
+    for row in kinetic.masses().chunks_exact(h.len()) {
+        density.extend(row[h.cells()].iter().map(|m| m / (d_theta * d_h)));
+    }
     let rho_density: Vec<f64> = rho[h.cells()].iter().map(|m| m / d_h).collect();
     let minimum = density.iter().copied().fold(f64::INFINITY, f64::min);
     let mut fields = vec![

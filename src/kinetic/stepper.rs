@@ -176,13 +176,10 @@ impl Stepper {
 
     /// The estimate of the joint density itself, filtered by the matrix of the step, so that errors in components that
     /// relax at once do not count.
-    pub fn filtered(&mut self, operators: &Operators, trial: &Trial) -> f64 {
-        let Some(residual) = &trial.residual else { return 0.0 };
-        let mut error = self.buffer();
-        operators.fast.solve_again(&[Term::new(1.0, residual)], &mut self.factors, &mut error);
-        let joint = sum_abs(&error);
-        self.free.push(error);
-        joint + trial.moved
+    pub fn filtered(&mut self, operators: &Operators, trial: &mut Trial) -> f64 {
+        let Some(residual) = &mut trial.residual else { return 0.0 };
+        operators.fast.solve_again(&mut self.factors, residual);
+        sum_abs(residual) + trial.moved
     }
 
     pub fn accept(&mut self, trial: Trial) {
