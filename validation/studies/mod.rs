@@ -7,6 +7,11 @@ use std::error::Error;
 
 use crate::report::Report;
 
+mod fokker_planck_space;
+mod joint;
+mod ornstein_uhlenbeck;
+mod time_order;
+
 /// How much work a study may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Level {
@@ -55,7 +60,7 @@ macro_rules! studies {
     };
 }
 
-studies![];
+studies![fokker_planck_space, ornstein_uhlenbeck, time_order];
 
 /// Asserts every gate of a study at the quick level, and that it has data and a picture to show.
 #[cfg(test)]
