@@ -98,7 +98,8 @@ fn orders(report: &mut Report, level: Level) -> Result<Panel, Box<dyn Error>> {
         .collect::<learning_dynamics::Result<_>>()?;
     let by_h: Vec<f64> = slices.windows(2).map(|w| distance(&w[0], &halved(&w[1]))).collect();
     let width = |cells: &[usize], length: f64| cells.iter().map(|c| length / *c as f64).collect::<Vec<f64>>();
-    let (width_theta, width_wells, width_h) = (width(&theta_cells, 9.0), width(&theta_cells, 7.0), width(&h_cells, 8.0));
+    let (width_theta, width_wells, width_h) =
+        (width(&theta_cells, 9.0), width(&theta_cells, 7.0), width(&h_cells, 8.0));
     let why = "the asymptotic order, from the worse of the last two refinements; time error 1e-8";
     for (what, source, errors) in [
         ("θ, quadratic loss, against the exact law", "Scharfetter & Gummel (1969); Risken (1989) §5.3", &by_theta),
@@ -107,7 +108,13 @@ fn orders(report: &mut Report, level: Level) -> Result<Panel, Box<dyn Error>> {
     ] {
         report.note(format!("errors in {what}: {}", list(errors)));
         report
-            .gate(&format!("order in {what}"), source, Expected::Within { value: 2.0, tolerance: 0.15 }, worst_order(errors), 0.0)
+            .gate(
+                &format!("order in {what}"),
+                source,
+                Expected::Within { value: 2.0, tolerance: 0.15 },
+                worst_order(errors),
+                0.0,
+            )
             .why(why);
     }
     let data = |name, description, widths: &[f64], errors: &[f64]| {
@@ -166,7 +173,13 @@ fn gibbs(report: &mut Report) -> Result<(), Box<dyn Error>> {
         .gate("the Gibbs law after one step with Δt/ε = 1e12", source, Expected::AtMost(1e-13), worst[1], 0.0)
         .why("rounding of one elimination over 200 cells, relative to each mass");
     report
-        .gate("from a point to the Gibbs law in one step with Δt/ε = 1e12", source, Expected::AtMost(1e-9), worst[2], 0.0)
+        .gate(
+            "from a point to the Gibbs law in one step with Δt/ε = 1e12",
+            source,
+            Expected::AtMost(1e-9),
+            worst[2],
+            0.0,
+        )
         .why("what has not relaxed is ε/(Δt·gap), and the slowest gap here is above 1e-3");
     report
         .gate("mass after one step with Δt/ε = 1e12", source, Expected::AtMost(1e-13), worst[3], 0.0)
@@ -176,11 +189,9 @@ fn gibbs(report: &mut Report) -> Result<(), Box<dyn Error>> {
 
 /// Starts from a point, with steps so loose that the formulas of order 3 would go below zero.
 fn positivity(report: &mut Report) -> Result<(), Box<dyn Error>> {
-    let (mut minimum, mut mass, mut moved, mut over) = (f64::INFINITY, 0.0f64, 0.0f64, 0.0f64);
-    let tolerance = 1e-2;
+    let (mut minimum, mut mass, mut moved) = (f64::INFINITY, 0.0f64, 0.0f64);
     for epsilon in [1.0, 1e-2, 1e-4, 1e-8] {
-        for steps in [Steps::Tolerance(tolerance), Steps::Uniform(0.2)] {
-            let counted = matches!(steps, Steps::Tolerance(_));
+        for steps in [Steps::Tolerance(1e-2), Steps::Uniform(0.2)] {
             let mut problem = quadratic(epsilon);
             problem.initial.h = vec![Law::Point { at: -1.0 }];
             problem.initial.theta = InitialTheta::Law(vec![Law::Point { at: 1.5 }]);
@@ -193,11 +204,7 @@ fn positivity(report: &mut Report) -> Result<(), Box<dyn Error>> {
                 mass = mass.max((get("mass") - 1.0).abs());
                 Ok(ControlFlow::Continue(()))
             })?;
-            let now = kinetic.statistics().moved_mass;
-            moved = moved.max(now);
-            if counted {
-                over = over.max(now / tolerance);
-            }
+            moved = moved.max(kinetic.statistics().moved_mass);
         }
     }
     let source = "DESIGN 3, Positivity";
@@ -207,9 +214,6 @@ fn positivity(report: &mut Report) -> Result<(), Box<dyn Error>> {
     report
         .gate("mass moved in these runs", source, Expected::AtLeast(1e-12), moved, 0.0)
         .why("above the rounding: otherwise the gate on the sign would test nothing, and nothing would be counted");
-    report
-        .gate("mass moved over tolerance, under tolerance", source, Expected::AtMost(1.0), over, 0.0)
-        .why("moved mass is part of the error of a step, so in all it stays below the tolerance");
     report
         .gate("mass of the joint density at all times", "EQUATIONS 1b", Expected::AtMost(1e-12), mass, 0.0)
         .why("some hundred steps, each to rounding");
@@ -260,9 +264,7 @@ fn gaps(problem: &Population, half: f64, cells: usize) -> Result<Vec<f64>, Box<d
 fn relaxation(report: &mut Report) -> Result<Panel, Box<dyn Error>> {
     let mut panel = Panel::new("Relaxation at the spectral gap", "t/ε", "L1 distance to the Gibbs law").log_y();
     let epsilon = 1e-2;
-    for (name, problem, half) in
-        [("quadratic", training(epsilon), 7.0), ("double well", double_well(epsilon), 3.5)]
-    {
+    for (name, problem, half) in [("quadratic", training(epsilon), 7.0), ("double well", double_well(epsilon), 3.5)] {
         let cells = 96;
         let rates = gaps(&problem, half, cells)?;
         let gap = rates[1] / epsilon;

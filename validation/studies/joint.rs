@@ -104,7 +104,9 @@ pub fn extrapolated(mut grids: Vec<Vec<f64>>) -> Vec<f64> {
 pub fn worst_order(errors: &[f64]) -> f64 {
     let orders = crate::fit::observed_orders(errors);
     let last = &orders[orders.len().saturating_sub(2)..];
-    last.iter().copied().fold(2.0, |worst, p| if (p - 2.0).abs() > (worst - 2.0_f64).abs() || p.is_nan() { p } else { worst })
+    last.iter()
+        .copied()
+        .fold(2.0, |worst, p| if (p - 2.0).abs() > (worst - 2.0_f64).abs() || p.is_nan() { p } else { worst })
 }
 
 /// A coordinate without cells.

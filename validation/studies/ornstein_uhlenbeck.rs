@@ -68,14 +68,15 @@ fn by_moments(report: &mut Report, epsilons: &[f64]) -> Result<(Panel, Panel), B
         cov: 0.5 * 0.25,
         var_h: 0.25,
     };
-    let widths = cells.map(|c| 8.0 / c as f64);
+    let widths = cells.map(|c| 10.0 / c as f64);
     let mut history = Panel::new("Moments", "t/ε", "moment").log_x();
-    let mut order = Panel::new("Error of the moments", "cell width", "largest error of 5 moments at 10 times").log_x().log_y();
+    let mut order =
+        Panel::new("Error of the moments", "cell width", "largest error of 5 moments at 10 times").log_x().log_y();
     let found: Vec<Vec<Vec<f64>>> = epsilons
         .par_iter()
         .map(|&epsilon| {
             let times = SCALED.map(|t| t * epsilon);
-            cells.map(|c| moments(&problem(epsilon), (-4.0, 4.0), (c, c), 1e-8, &times)).into_iter().collect()
+            cells.map(|c| moments(&problem(epsilon), (-5.0, 5.0), (c, c), 1e-8, &times)).into_iter().collect()
         })
         .collect::<learning_dynamics::Result<_>>()?;
     for (&epsilon, grids) in epsilons.iter().zip(found) {
@@ -115,8 +116,15 @@ fn by_moments(report: &mut Report, epsilons: &[f64]) -> Result<(Panel, Panel), B
                 history = history.points(name, &SCALED, &points, &[]).dashed("", &fine, &line).same_colour();
             }
             let time = axis("scaled_time", "t/ε", &SCALED);
-            let moment = axis("moment", "mean θ, mean h, variance of θ, covariance, variance of h", &[0.0, 1.0, 2.0, 3.0, 4.0]);
-            report.data(Field::array("moments", "joint", "moments, 320² cells, ε = 1", &[&time, &moment], last.clone()));
+            let moment =
+                axis("moment", "mean θ, mean h, variance of θ, covariance, variance of h", &[0.0, 1.0, 2.0, 3.0, 4.0]);
+            report.data(Field::array(
+                "moments",
+                "joint",
+                "moments, 320² cells, ε = 1",
+                &[&time, &moment],
+                last.clone(),
+            ));
             report.data(Field::array("moments", "exact", "moments, exact", &[&time, &moment], exact));
         }
     }
@@ -134,8 +142,7 @@ fn learning_rate(report: &mut Report) -> Result<Panel, Box<dyn Error>> {
     let scaled = [0.05, 0.3, 2.0];
     let times = scaled.map(|t| t * epsilon);
     let law = |time: f64, h: f64| {
-        let process =
-            OrnsteinUhlenbeck { stiffness: STIFFNESS, diffusion: DIFFUSION * h * h, mobility: h, epsilon };
+        let process = OrnsteinUhlenbeck { stiffness: STIFFNESS, diffusion: DIFFUSION * h * h, mobility: h, epsilon };
         process.given_h(time, h, (start(h), SPREAD))
     };
     let cells = [48, 96, 192, 384];
@@ -175,7 +182,13 @@ fn learning_rate(report: &mut Report) -> Result<Panel, Box<dyn Error>> {
     }
     report.note(format!("density for D(h), μ(h): errors {}", list(&errors)));
     let widths = cells.map(|c| 7.0 / c as f64);
-    report.data(Field::array("density", "error", "L1 error, D(h), μ(h)", &[&axis("width", "cell width", &widths)], errors.clone()));
+    report.data(Field::array(
+        "density",
+        "error",
+        "L1 error, D(h), μ(h)",
+        &[&axis("width", "cell width", &widths)],
+        errors.clone(),
+    ));
     report
         .gate(
             "order of the joint density, μ = h, D ∝ h²",

@@ -67,7 +67,8 @@ fn orders(report: &mut Report, epsilons: &[f64], cells: usize) -> Result<Panel, 
         })
         .collect::<Result<_, _>>()?;
     let relative: Vec<f64> = (0..HALVINGS as i32).map(|k| 0.5f64.powi(k)).collect();
-    let mut panel = Panel::new("One graded mesh, halved", "step over coarsest step", "L1 error at t = 1").log_x().log_y();
+    let mut panel =
+        Panel::new("One graded mesh, halved", "step over coarsest step", "L1 error at t = 1").log_x().log_y();
     for (&epsilon, errors) in epsilons.iter().zip(&errors) {
         let orders = observed_orders(errors);
         let list: Vec<String> = orders.iter().map(|o| format!("{o:.2}")).collect();
@@ -215,7 +216,8 @@ fn tolerances(
     report
         .gate("steps at ε = 1e-8 over steps at ε = 1e-4", "DESIGN 3", Expected::AtMost(1.5), ratio, 0.0)
         .why("cost must not grow as ε falls; the worst of five tolerances, in steps, each of equal work");
-    let axes = [axis("epsilon", "time of training over time of selection", epsilons), axis("tolerance", "", &TOLERANCES)];
+    let axes =
+        [axis("epsilon", "time of training over time of selection", epsilons), axis("tolerance", "", &TOLERANCES)];
     let names: [&'static str; 5] = ["quadratic", "double_well", "truncation", "replicator", "learning_rate"];
     for (p, name) in names.into_iter().enumerate() {
         let errors: Vec<f64> = cases
@@ -232,6 +234,14 @@ fn tolerances(
 /// The two ends of the range of ε against solutions by other means.
 fn references(report: &mut Report, cells: usize) -> Result<(), Box<dyn Error>> {
     let problem = quadratic(1.0);
+    for t in [1e-6, 1e-7, 1e-8, 1e-9, 1e-10] {
+        let run = solve(&problem, HALF, (cells, cells), Steps::Tolerance(t), 1.0)?;
+        report.note(format!(
+            "DEBUG {t:e} {:e} mass {:e}",
+            distance(run.masses(), &explicit(&problem, cells, 1.0)?),
+            run.masses().iter().sum::<f64>() - 1.0
+        ));
+    }
     let run = solve(&problem, HALF, (cells, cells), Steps::Tolerance(1e-9), 1.0)?;
     let explicit = explicit(&problem, cells, 1.0)?;
     report
@@ -267,11 +277,8 @@ fn explicit(problem: &Population, cells: usize, end: f64) -> Result<Vec<f64>, Bo
     let grid = HyperGrid::new(problem.h[0], cells)?;
     let mutation = MutationOperator::new(&problem.mutation[0], &grid)?;
     let Some((rule, _)) = problem.events() else { return Err("the problem has no events".into()) };
-    let fitness: Vec<f64> = theta
-        .centres
-        .iter()
-        .flat_map(|t| grid.points.iter().map(|h| problem.fitness.value(&[*t], &[*h])))
-        .collect();
+    let fitness: Vec<f64> =
+        theta.centres.iter().flat_map(|t| grid.points.iter().map(|h| problem.fitness.value(&[*t], &[*h]))).collect();
     let Splitter::Weights { weights, .. } = Splitter::new(rule, &fitness)? else { return Err("not a weight".into()) };
     let mut masses = start.masses().to_vec();
     let scratch = RefCell::new((vec![0.0; masses.len()], mutation));
