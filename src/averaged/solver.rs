@@ -217,7 +217,12 @@ impl Averaged {
                 // `n = ρe^{κs}` has no loss term, so positive stages stay positive up to the error of the step.
                 // Holding the root mean square below `absolute` holds the L1 norm below places·absolute.
                 let absolute = SAFETY * budget * length * growth / mass.len() as f64;
-                let tolerance = StepTolerance { relative: 0.0, absolute };
+                let tail: f64 = std::env::var("TAIL").ok().and_then(|t| t.parse().ok()).unwrap_or(0.0);
+                let tolerance = if tail > 0.0 {
+                    StepTolerance { relative: SAFETY * budget * length, absolute: tail * absolute }
+                } else {
+                    StepTolerance { relative: 0.0, absolute }
+                };
                 let scratch = RefCell::new(Scratch::default());
                 let start = *time;
                 for piece in 0..pieces as u64 {

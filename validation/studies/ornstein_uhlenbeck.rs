@@ -68,7 +68,7 @@ fn by_moments(report: &mut Report, epsilons: &[f64]) -> Result<(Panel, Panel), B
         cov: 0.5 * 0.25,
         var_h: 0.25,
     };
-    let widths = cells.map(|c| 10.0 / c as f64);
+    let widths = cells.map(|c| 12.0 / c as f64);
     let mut history = Panel::new("Moments", "t/ε", "moment").log_x();
     let mut order =
         Panel::new("Error of the moments", "cell width", "largest error of 5 moments at 10 times").log_x().log_y();
@@ -76,7 +76,7 @@ fn by_moments(report: &mut Report, epsilons: &[f64]) -> Result<(Panel, Panel), B
         .par_iter()
         .map(|&epsilon| {
             let times = SCALED.map(|t| t * epsilon);
-            cells.map(|c| moments(&problem(epsilon), (-5.0, 5.0), (c, c), 1e-8, &times)).into_iter().collect()
+            cells.map(|c| moments(&problem(epsilon), (-6.0, 6.0), (c, c), 1e-8, &times)).into_iter().collect()
         })
         .collect::<learning_dynamics::Result<_>>()?;
     for (&epsilon, grids) in epsilons.iter().zip(found) {
