@@ -24,7 +24,7 @@ pub const STUDY: Study = Study {
 
 const BETA: f64 = 0.5;
 const DIFFUSION_H: f64 = 0.05;
-const TIMES: [f64; 5] = [0.1, 0.3, 0.6, 1.0, 2.0];
+const TIMES: [f64; 5] = [0.125, 0.375, 0.625, 1.0, 2.0];
 const SOURCE: &str = "EQUATIONS 1d; Cressman & Hofbauer (2005), Kalman & Bucy (1961)";
 const NAMES: [&str; 5] = ["mean θ", "mean h", "variance of θ", "covariance", "variance of h"];
 
@@ -119,8 +119,8 @@ fn sampled(level: Level, epsilon: f64, step: f64, seed: u64) -> learning_dynamic
 /// Pairwise comparison of agents, exact steps of training; the binning of events is extrapolated away.
 fn agents(report: &mut Report, level: Level) -> Result<(Panel, Panel), Box<dyn Error>> {
     let epsilon = 0.1;
-    let (coarse, coarse_error) = sampled(level, epsilon, 0.02, 11)?;
-    let (fine, fine_error) = sampled(level, epsilon, 0.01, 12)?;
+    let (coarse, coarse_error) = sampled(level, epsilon, 1.0 / level.pick(32.0, 64.0), 11)?;
+    let (fine, fine_error) = sampled(level, epsilon, 1.0 / level.pick(64.0, 128.0), 12)?;
     let exact_now = exact(epsilon, &TIMES[..4])?;
     let limit: Vec<f64> = fine.iter().zip(&coarse).map(|(f, c)| 2.0 * f - c).collect();
     let error: Vec<f64> = fine_error.iter().zip(&coarse_error).map(|(f, c)| (4.0 * f * f + c * c).sqrt()).collect();

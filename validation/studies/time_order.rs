@@ -173,9 +173,7 @@ fn tolerances(report: &mut Report, level: Level, epsilons: &[f64], cells: usize)
             TOLERANCES
                 .iter()
                 .map(|&tolerance| {
-                    let begin = Instant::now();
                     let run = steps(Steps::Tolerance(tolerance))?;
-                    let seconds = begin.elapsed().as_secs_f64();
                     let error = distance(run.masses(), exact.masses());
                     Ok(Run { error, steps: run.statistics().steps + run.statistics().rejected })
                 })
