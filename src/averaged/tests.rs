@@ -80,7 +80,8 @@ fn jump_form_against_the_exact_propagator() {
             run.run(&times, &mut visit).unwrap();
             let error = errors.iter().copied().fold(0.0, f64::max);
             // The promise of `Settings::tolerance`; at 1e-5 and above one step may cross the time between two outputs.
-            assert!(error < 10.0 && (error > 0.1 || tolerance > 5e-6), "{name} {tolerance:e} {error}");
+            // Where nothing grows out of a tail, the care for tails makes it better than asked.
+            assert!(error < 10.0 && (error > 0.01 || tolerance > 5e-6), "{name} {tolerance:e} {error}");
             assert_eq!(run.moved(), 0.0);
         }
     }

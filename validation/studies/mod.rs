@@ -7,6 +7,14 @@ use std::error::Error;
 
 use crate::report::Report;
 
+mod averaged_exact;
+mod fokker_planck_space;
+mod joint;
+mod lqg;
+mod ornstein_uhlenbeck;
+mod stationary;
+mod time_order;
+
 /// How much work a study may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Level {
@@ -55,7 +63,7 @@ macro_rules! studies {
     };
 }
 
-studies![];
+studies![fokker_planck_space, ornstein_uhlenbeck, lqg, time_order, averaged_exact, stationary,];
 
 /// Asserts every gate of a study at the quick level, and that it has data and a picture to show.
 #[cfg(test)]
