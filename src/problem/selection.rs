@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use rand::Rng;
+use rayon::prelude::*;
 
 use crate::error::{Error, Result, require};
 use crate::numerics::normal::below;
@@ -231,22 +232,29 @@ impl Rule {
         let mut donors = vec![KEPT; n];
         match self {
             Rule::Truncation { fraction } => {
-                let count = ((fraction * n as f64).ceil() as usize).min(n);
-                // Random second keys break ties at random.
-                let mut ranks: Vec<(f64, u64, u32)> =
-                    fitness.iter().zip(0..).map(|(&f, i)| (f, rng.next_u64(), i)).collect();
-                let order = |a: &(f64, u64, u32), b: &(f64, u64, u32)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1));
-                if count < n {
-                    ranks.select_nth_unstable_by(count, order);
-                    ranks[count..].select_nth_unstable_by(n - 2 * count.min(n / 2), order);
+                // Rounding must not turn 0.07 · 100 into 8 agents.
+                let count = ((fraction * n as f64 * (1.0 - 1e-12)).ceil() as usize).min(n);
+                // Sort keys: fitness, then 32 random bits that break ties at random, then the agent.
+                let key = |(f, i): (&f64, u32)| {
+                    // −0 is as fit as 0.
+                    let bits = (f + 0.0).to_bits();
+                    let ordered = if bits >> 63 == 1 { !bits } else { bits | (1 << 63) };
+                    (u128::from(ordered) << 64) | u128::from(rng.next_u64() >> 32 << 32 | u64::from(i))
+                };
+                let mut ranks: Vec<u128> = fitness.iter().zip(0..).map(key).collect();
+                if 2 * count <= n && count > 0 {
+                    ranks.select_nth_unstable(count);
+                    ranks[count..].select_nth_unstable(n - 2 * count);
+                } else {
+                    ranks.sort_unstable();
                 }
                 for k in 0..count {
-                    donors[ranks[k].2 as usize] = ranks[n - count + below(rng, count)].2;
+                    donors[ranks[k] as u32 as usize] = ranks[n - count + below(rng, count)] as u32;
                 }
             }
             _ => {
                 let table = DonorTable::new(self, fitness, time)?;
-                donors.iter_mut().for_each(|d| *d = table.draw(rng));
+                table.fill(rng, &mut donors);
             }
         }
         Ok(donors)
@@ -267,46 +275,93 @@ impl DonorTable {
     /// # Errors
     /// [`Error::Weights`], [`Error::Parameter`] as [`Rule::donors`].
     pub fn new(rule: &Rule, fitness: &[f64], time: f64) -> Result<Self> {
-        let Splitter::Weights { weights: mut cumulative, .. } = Splitter::new(rule, fitness)? else {
+        /// Pieces whose sums are formed one by one, so that threads do not matter.
+        const PIECE: usize = 4096;
+        if !rule.is_weight() {
             return Err(Error::Unsupported {
                 solver: "the donor table",
                 what: format!("{rule:?}"),
                 instead: "rank rules choose their donors all at once",
             });
+        }
+        let mut cumulative = vec![0.0; fitness.len()];
+        let write = |(to, from): (&mut [f64], &[f64])| {
+            to.iter_mut().zip(from).for_each(|(w, f)| *w = rule.log_weight(*f).unwrap_or(0.0));
+            to.iter().fold(f64::NEG_INFINITY, |a, w| if w.is_nan() { f64::INFINITY } else { a.max(*w) })
         };
-        let mut sum = 0.0;
-        for c in &mut cumulative {
-            sum += *c;
-            *c = sum;
+        let tops: Vec<f64> = cumulative.par_chunks_mut(PIECE).zip(fitness.par_chunks(PIECE)).map(write).collect();
+        let log_scale = tops.into_iter().fold(f64::NEG_INFINITY, f64::max);
+        require(
+            log_scale < f64::INFINITY,
+            "selection: largest log w(F)",
+            log_scale,
+            "numbers below +∞; lower β or rescale the fitness",
+        )?;
+        if log_scale == f64::NEG_INFINITY {
+            return Err(Error::Weights { sum: 0.0, time, hint: "some weight must be positive" });
         }
-        if !(sum > 0.0 && sum.is_finite()) {
-            return Err(Error::Weights { sum, time, hint: "lower β" });
-        }
-        let n = cumulative.len();
-        let mut entry = Vec::with_capacity(n);
-        let mut j = 0;
-        for k in 0..n {
-            while cumulative[j] <= k as f64 / n as f64 * sum && j + 1 < n {
-                j += 1;
+        let add = |piece: &mut [f64]| {
+            piece.iter_mut().fold(0.0, |sum, w| {
+                // Of this crate's own making, so that its bits do not depend on the system.
+                *w = sum + libm::exp(*w - log_scale);
+                *w
+            })
+        };
+        let sums: Vec<f64> = cumulative.par_chunks_mut(PIECE).map(add).collect();
+        let starts = sums.iter().scan(0.0, |sum, piece| Some(std::mem::replace(sum, *sum + piece)));
+        let starts: Vec<f64> = starts.collect();
+        let shift = |(piece, start): (&mut [f64], &f64)| piece.iter_mut().for_each(|c| *c += start);
+        cumulative.par_chunks_mut(PIECE).zip(&starts).for_each(shift);
+        let (n, sum) = (cumulative.len(), cumulative.last().copied().unwrap_or(0.0));
+        let mut entry = vec![0; n];
+        entry.par_chunks_mut(PIECE).enumerate().for_each(|(piece, entry)| {
+            let level = |k: usize| (piece * PIECE + k) as f64 / n as f64 * sum;
+            let mut j = cumulative.partition_point(|c| *c <= level(0));
+            for (k, entry) in entry.iter_mut().enumerate() {
+                while j + 1 < n && cumulative[j] <= level(k) {
+                    j += 1;
+                }
+                *entry = j.min(n - 1) as u32;
             }
-            entry.push(j as u32);
-        }
+        });
         Ok(Self { cumulative, entry })
     }
 
     /// One index.
     pub fn draw<R: Rng + ?Sized>(&self, rng: &mut R) -> u32 {
+        let mut index = [0];
+        self.fill(rng, &mut index);
+        index[0]
+    }
+
+    /// Independent indices. The table of a large population is far from the processor: many draws at a time let its loads
+    /// overlap.
+    pub fn fill<R: Rng + ?Sized>(&self, rng: &mut R, out: &mut [u32]) {
+        const BATCH: usize = 256;
         let n = self.cumulative.len();
-        let u = crate::numerics::normal::uniform(rng);
-        let target = u * self.cumulative[n - 1];
-        let mut j = self.entry[((u * n as f64) as usize).min(n - 1)] as usize;
-        // The entry point may lie one too far where u·n was rounded up.
-        while j > 0 && self.cumulative[j - 1] > target {
-            j -= 1;
+        let sum = self.cumulative[n - 1];
+        let (mut targets, mut levels) = ([0.0; BATCH], [0.0; BATCH]);
+        for out in out.chunks_mut(BATCH) {
+            for (out, target) in out.iter_mut().zip(&mut targets) {
+                let u = crate::numerics::normal::uniform(rng);
+                *target = u * sum;
+                *out = self.entry[((u * n as f64) as usize).min(n - 1)];
+            }
+            for (out, level) in out.iter().zip(&mut levels) {
+                *level = self.cumulative[*out as usize];
+            }
+            for ((out, &target), &level) in out.iter_mut().zip(&targets).zip(&levels) {
+                let (mut j, mut level) = (*out as usize, level);
+                while level <= target && j + 1 < n {
+                    j += 1;
+                    level = self.cumulative[j];
+                }
+                // The entry point may lie one too far where u·n was rounded up.
+                while j > 0 && self.cumulative[j - 1] > target {
+                    j -= 1;
+                }
+                *out = j as u32;
+            }
         }
-        while self.cumulative[j] <= target && j + 1 < n {
-            j += 1;
-        }
-        j as u32
     }
 }

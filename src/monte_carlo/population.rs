@@ -1,0 +1,189 @@
+//! Populations of agents as a [`Solver`].
+
+use std::ops::ControlFlow;
+
+use rayon::prelude::*;
+
+use super::gibbs::Gibbs;
+use super::observe::{Axes, frame};
+use super::replica::{Plan, Replica};
+use super::rng::Purpose;
+use super::settings::{AgentSettings, Dynamics, Timetable};
+use crate::error::{Error, Result, Warning, require};
+use crate::frame::{Solver, Visit};
+use crate::problem::{InitialTheta, Population, Sees};
+
+/// N agents that train, are selected and mutate, in independent replicates: the particle twin of the mean-field equations.
+///
+/// Between events each agent makes training steps ([`Dynamics`]). At a periodic event everybody selects at once. Poisson
+/// events are binned to the training step: at its start each agent has an event with probability `1 − e^{−κΔt}`, donors are
+/// taken from the population as it is then, and the step of training follows; against a true Poisson clock this is a bias of
+/// order κΔt. In the replicator form agent `i` copies a random `j` with probability `1 − exp(−β(F_j − F_i)₊ δ)`, binned to the
+/// step or to parts δ of it short enough that `βΔF δ ≤ 0.1` for all pairs; then it trains, then h diffuses.
+///
+/// Selection sees F(θ,h), the mean of the last `window` evaluations (one at t = 0 and one a training step; fewer while there are
+/// fewer), or F̄(h); noise is drawn afresh at each event (or binned step) and added to that.
+///
+/// *Recording.* The visitor sees the state after the event, if one happens at that time. A time that is not a multiple of the
+/// step is reached by one shorter training step (without events and without diffusion of h) on a copy that is then dropped.
+/// So no choice of recorded times changes a trajectory.
+///
+/// *Memory.* `16(dθ + dh)` bytes an agent for the state and its copy, 8 for fitness, 4 for donors, 12 to 24 while donors are
+/// drawn, and `16 window` if the window is longer than one: about 60 for dθ = dh = 1.
+///
+/// Fields shown, each with `…_error` (standard error of the mean over replicates) if there is more than one replicate:
+///
+/// | group | fields | axes |
+/// |---|---|---|
+/// | `marginal_h` | `rho`: density of h; an atom at an end counts in the outermost bin | `h` |
+/// | `moments` | `mass`, `mean_h`, `var_h`, `mean_theta`, `var_theta`, `cov_theta_h`, `mean_fitness`, `mean_loss` | |
+/// | `quantiles` | `fitness`, `loss` of the agents | `quantile` |
+/// | `trajectories` | `theta`, `h` of the first agents of the first replicate; no errors | `agent`, `component` |
+///
+/// Variances are those of the empirical law (divided by N), whose bias against the mean field is part of what they show.
+#[derive(Debug, Clone)]
+pub struct Agents {
+    plan: Plan,
+    replicas: Vec<Replica>,
+    axes: Axes,
+    time: f64,
+}
+
+impl Agents {
+    /// States the run and draws the initial population.
+    ///
+    /// # Errors
+    /// Those of [`Population::validated`] and [`AgentSettings::validated`]; [`Error::Parameter`] if the period of selection is
+    /// not a whole number of training steps; [`Error::Unsupported`] for dynamics that the loss does not allow;
+    /// [`Error::InitialMassOutside`]; [`Error::NonFinite`].
+    pub fn new(problem: Population, settings: AgentSettings) -> Result<Self> {
+        let problem = problem.validated()?;
+        settings.validated()?;
+        if problem.loss.dimension() != 1 || problem.h.len() != 1 {
+            return Err(Error::Unsupported {
+                solver: "the agents",
+                what: format!("dθ = {}, dh = {}", problem.loss.dimension(), problem.h.len()),
+                instead: "dθ = dh = 1",
+            });
+        }
+        let timetable = Timetable::new(&problem, &settings)?;
+        super::initial::check(&problem.initial.h, &problem.h)?;
+        let (equilibrium, effective) =
+            (settings.dynamics == Dynamics::Equilibrium, problem.evaluation.sees == Sees::Effective);
+        if problem.evaluation.window > 1 && (equilibrium || effective) {
+            return Err(Error::Unsupported {
+                solver: "the agents",
+                what: format!("a window of {} evaluations", problem.evaluation.window),
+                instead: "with θ drawn from equilibrium, or selection on F̄(h), the window is 1",
+            });
+        }
+        if settings.dynamics == Dynamics::ExactOu {
+            let middle: Vec<f64> = problem.h.iter().map(|d| 0.5 * (d.low + d.high)).collect();
+            let mut centre = vec![0.0; problem.loss.dimension()];
+            problem.loss.quadratic(&middle, &mut centre).ok_or_else(super::training::not_quadratic)?;
+        }
+        let gibbs = (equilibrium || effective || matches!(problem.initial.theta, InitialTheta::Equilibrium))
+            .then(|| Gibbs::new(&problem, settings.gibbs, effective))
+            .transpose()?;
+        let axes = Axes::new(&problem, &settings);
+        let plan = Plan { problem, settings, timetable, gibbs };
+        let replicas: Vec<Result<Replica>> =
+            (0..plan.settings.replicates).into_par_iter().map(|index| Replica::new(&plan, index)).collect();
+        let replicas = replicas.into_iter().collect::<Result<Vec<_>>>()?;
+        Ok(Self { plan, replicas, axes, time: 0.0 })
+    }
+
+    /// The statement.
+    pub fn problem(&self) -> &Population {
+        &self.plan.problem
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> &AgentSettings {
+        &self.plan.settings
+    }
+
+    /// Length Δt of a training step, in physical time.
+    pub fn step(&self) -> f64 {
+        self.plan.timetable.step
+    }
+
+    /// θ of all agents of a replicate after the last whole step, agent-major; empty if there is no such replicate.
+    pub fn theta(&self, replicate: usize) -> &[f64] {
+        self.replicas.get(replicate).map_or(&[], |r| &r.theta)
+    }
+
+    /// h of all agents of a replicate after the last whole step, agent-major; empty if there is no such replicate.
+    pub fn h(&self, replicate: usize) -> &[f64] {
+        self.replicas.get(replicate).map_or(&[], |r| &r.h)
+    }
+
+    /// Where the Gibbs law was tabulated: the largest differences of its cumulative functions, and of F̄, from those of a table
+    /// of twice the resolution. `None` where it is exact or not needed.
+    pub fn table_errors(&self) -> Option<(f64, f64)> {
+        match &self.plan.gibbs {
+            Some(Gibbs::Table(table)) => Some((table.error, table.effective_error)),
+            _ => None,
+        }
+    }
+
+    /// What the user should know.
+    pub fn warnings(&self) -> Vec<Warning> {
+        match &self.plan.gibbs {
+            Some(Gibbs::Table(table)) => table.warning.iter().cloned().collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Goes to the last whole step at or before `time` without showing anything.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] for a time before the one reached; [`Error::Diverged`], [`Error::NonFinite`], [`Error::Weights`].
+    pub fn advance_to(&mut self, time: f64) -> Result<()> {
+        require(time >= self.time && time.is_finite(), "time", time, "a finite time, none before the one reached")?;
+        let (steps, _) = self.plan.timetable.whole_steps(time);
+        let plan = &self.plan;
+        let results: Vec<Result<()>> = self.replicas.par_iter_mut().map(|r| r.advance(plan, steps)).collect();
+        results.into_iter().collect::<Result<()>>()?;
+        self.time = time;
+        Ok(())
+    }
+
+    /// Shows the state at the time reached.
+    fn show(&mut self, visit: &mut Visit<'_>) -> Result<ControlFlow<()>> {
+        let (_, remainder) = self.plan.timetable.whole_steps(self.time);
+        let plan = &self.plan;
+        if remainder > 0.0 && plan.settings.dynamics != Dynamics::Equilibrium {
+            let before: Vec<Vec<f64>> = self.replicas.iter().map(|r| r.theta.clone()).collect();
+            let results: Vec<Result<()>> =
+                self.replicas.par_iter_mut().map(|r| r.partial_step(plan, remainder)).collect();
+            let shown = results
+                .into_iter()
+                .collect::<Result<()>>()
+                .and_then(|()| frame(plan, &mut self.replicas, &self.axes, self.time))
+                .and_then(|frame| visit(&frame));
+            self.replicas.iter_mut().zip(before).for_each(|(r, theta)| r.theta = theta);
+            return shown;
+        }
+        let results: Vec<Result<()>> =
+            self.replicas.par_iter_mut().map(|r| r.redraw(plan, Purpose::GibbsRecord)).collect();
+        results.into_iter().collect::<Result<()>>()?;
+        visit(&frame(plan, &mut self.replicas, &self.axes, self.time)?)
+    }
+}
+
+impl Solver for Agents {
+    fn time(&self) -> f64 {
+        self.time
+    }
+
+    fn run(&mut self, times: &[f64], visit: &mut Visit<'_>) -> Result<()> {
+        for &time in times {
+            self.advance_to(time)?;
+            if self.show(visit)?.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
