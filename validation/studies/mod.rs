@@ -3,6 +3,11 @@
 //! To add one: write `studies/NAME.rs` with a `pub const STUDY: Study`, and name it twice below, as a module and in
 //! the list. Being listed makes it run under `validate` and adds a test that asserts every gate at the quick level.
 
+mod effective_fitness;
+mod mean_convergence;
+mod price_equation;
+mod toy;
+
 use std::error::Error;
 
 use crate::report::Report;
@@ -55,7 +60,7 @@ macro_rules! studies {
     };
 }
 
-studies![];
+studies![price_equation, effective_fitness, mean_convergence];
 
 /// Asserts every gate of a study at the quick level, and that it has data and a picture to show.
 #[cfg(test)]
