@@ -4,8 +4,13 @@
 //! the list. Being listed makes it run under `validate` and adds a test that asserts every gate at the quick level.
 
 mod effective_fitness;
+mod effective_selection;
+mod fast_training;
+mod many_agents;
 mod mean_convergence;
+mod noise_and_diversity;
 mod price_equation;
+mod quadratic_training;
 mod toy;
 
 use std::error::Error;
@@ -60,7 +65,16 @@ macro_rules! studies {
     };
 }
 
-studies![price_equation, effective_fitness, mean_convergence];
+studies![
+    price_equation,
+    effective_fitness,
+    mean_convergence,
+    many_agents,
+    fast_training,
+    quadratic_training,
+    effective_selection,
+    noise_and_diversity
+];
 
 /// Asserts every gate of a study at the quick level, and that it has data and a picture to show.
 #[cfg(test)]
