@@ -1,4 +1,87 @@
 //! Solves the macroscopic equations of machine learning, and proves each solver right.
+//!
+//! *What does training do, seen from far away?* This version answers for **populations** of learners: each has parameters θ,
+//! trained by noisy gradient descent, and hyperparameters h, changed by selection and mutation (population based training).
+//! Every problem is stated once and solved in three ways that share nothing but the statement:
+//!
+//! | statement | mean-field equation | Monte Carlo twin | exact twin |
+//! |---|---|---|---|
+//! | [`problem::Population`] | [`kinetic::Kinetic`], [`averaged::Averaged`] | [`monte_carlo::Agents`] | [`exact`] |
+//!
+//! # The equations
+//!
+//! Many agents are a density `f(t,θ,h)`; `⟨g⟩ = ∫∫ g f dθ dh`. Everything is dimensionless.
+//!
+//! ```text
+//! agents      dθ = −(μ/ε) ∂_θL dt + √(2D/ε) dW;   at events (θ,h) ← a donor's, then h mutates
+//! kinetic     ∂_t f = (1/ε) ∂_θ( μ f ∂_θL + D ∂_θf ) + κ( M_h[ w(F) f/⟨w(F)⟩ ] − f )
+//! averaged    ∂_t ρ = κ( M_h[ w̄ρ/⟨w̄⟩ ] − ρ ),     w̄(h) = ∫ w(F) G_h dθ,  G_h ∝ exp(−μL/D)        (ε → 0)
+//! replicator  ∂_t f = (1/ε) ∂_θ( … ) + D_h ∂²_h f + β( F − ⟨F⟩ ) f                              (no clock)
+//! ```
+//! Clocks are Poisson (as written) or periodic (`f ← M_h[wf/⟨w⟩]` at `T_s, 2T_s, …`); rules on ranks replace `wf/⟨w⟩` by what
+//! they keep and what they copy, and only copies mutate.
+//!
+//! # Symbols
+//!
+//! | symbol | identifier | meaning |
+//! |---|---|---|
+//! | `θ` | `theta` | parameters of an agent, trained |
+//! | `h` | `h` | its hyperparameters, selected and mutated |
+//! | `L(θ,h)` | [`problem::Loss`] | training loss |
+//! | `F(θ,h)` | [`problem::Fitness`] | what selection sees |
+//! | `D`, `μ` | `diffusion`, `mobility` | θ-noise and speed of training; numbers or functions of h |
+//! | `ε` | `epsilon` | time of training over time of selection |
+//! | `κ`, `T_s` | [`problem::Clock`] | rate of selection events; time between them |
+//! | `w(F)`, `β` | [`problem::Rule`] | weight of an agent, `exp(βF)` by default |
+//! | `M_h` | [`problem::Kernel`], [`grid::MutationOperator`] | mutation |
+//! | `D_h` | `Kernel::Diffusion` | mutation in continuous time |
+//! | `f`, `ρ` | `density/f`, `marginal_h/rho` | joint density; density of h |
+//! | `G_h` | [`grid::Potential::gibbs`] | Boltzmann–Gibbs density of θ given h |
+//! | `w̄`, `F̄` | [`averaged::Effective`] | effective weight and fitness |
+//!
+//! # Example
+//!
+//! The kinetic equation and its agents, from one statement:
+//!
+//! ```
+//! use std::{ops::ControlFlow, sync::Arc};
+//! use learning_dynamics::{frame::Solver, grid::Axis, kinetic::{Kinetic, Steps}, monte_carlo::*, problem::*, record::Series};
+//!
+//! let problem = Population {
+//!     epsilon: 0.1,
+//!     diffusion: 0.1.into(),
+//!     mobility: 1.0.into(),
+//!     loss: Arc::new(Quadratic { stiffness: 1.0 }),                                  // ½(θ − h)²
+//!     fitness: Arc::new(FitnessFn(|theta: f64, _h: f64| -(theta - 0.5).powi(2))),
+//!     h: vec![Domain { low: -3.0, high: 3.0, ends: Ends::Reflect }],
+//!     selection: Selection::Events { rule: Rule::Boltzmann { beta: 1.0 }, clock: Clock::Periodic { every: 0.5 } },
+//!     evaluation: Evaluation::default(),
+//!     mutation: vec![Kernel::Gaussian { std: 0.2 }],
+//!     initial: Initial { h: vec![Law::Uniform { low: -1.0, high: 1.0 }], theta: InitialTheta::Equilibrium },
+//! };
+//! let mut kinetic = Kinetic::new(problem.clone(), Axis::uniform("theta", -3.5, 3.5, 128)?, 120, Steps::Tolerance(1e-4))?;
+//! let mut mean_field = Series::new();
+//! kinetic.run(&[1.0, 5.0], &mut |frame| mean_field.visit(frame))?;
+//!
+//! let settings = AgentSettings { agents: 20_000, step: TrainingStep::LearningRate(0.05), ..AgentSettings::default() };
+//! let mut particles = Series::new();
+//! Agents::new(problem, settings)?.run(&[1.0, 5.0], &mut |frame| particles.visit(frame))?;
+//!
+//! let (a, b) = (mean_field.last("moments", "mean_h")?[0], particles.last("moments", "mean_h")?[0]);
+//! assert!((a - b).abs() < 0.02, "{a} {b}");
+//! # Ok::<(), learning_dynamics::Error>(())
+//! ```
+//!
+//! # Modules
+//!
+//! [`problem`] what is solved · [`grid`] axes and discrete operators · [`kinetic`], [`averaged`] mean-field solvers ·
+//! [`monte_carlo`] agents · [`exact`] closed forms · [`record`] series and schedules · [`output`] HDF5 and pictures ·
+//! [`frame`] what solvers show · [`error`]. Each may use those before it, and `kinetic`, `averaged`, `monte_carlo` and `exact`
+//! never use one another.
+//!
+//! # Features
+//!
+//! `hdf5` (default): output in HDF5, needs libhdf5. `plot` (default): pictures. `static-hdf5`: builds libhdf5 from source.
 
 pub mod averaged;
 pub mod error;
@@ -13,3 +96,8 @@ pub mod problem;
 pub mod record;
 
 pub use error::{Error, Result, Warning};
+
+/// The code blocks of the README, run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

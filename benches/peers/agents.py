@@ -1,6 +1,7 @@
 """The problem of benches/agents.rs in NumPy: Langevin agents (theta, h), 500 steps of 0.01, D = 0.5, and every 50 steps
-resampling of (theta, h) with weights exp(-(theta - 1)^2), then h += 0.1 xi. Prints CPU seconds and ns per agent and step.
+resampling of (theta, h) with weights exp(-(theta - 1)^2), then h += 0.1 xi. Prints one JSON line.
 Usage: python agents.py [agents]"""
+import json
 import sys
 import time
 
@@ -30,12 +31,13 @@ def main():
     start = time.process_time()
     for _ in range(10):
         g.standard_normal(out=x)
-    print(f"draw alone: {(time.process_time() - start) / agents / 10 * 1e9:.2f} ns a normal")
+    draw = (time.process_time() - start) / agents / 10 * 1e9
+    print(json.dumps({"key": "draw alone", "ns": draw}))
     start = time.process_time()
-    mean_h, var_h, mean_theta = run(agents, steps)
+    mean_h, var_h, _ = run(agents, steps)
     cpu = time.process_time() - start
-    print(f"whole: {cpu:.2f} CPU s, {cpu / agents / steps * 1e9:.2f} ns per agent and step")
-    print(f"mean_h {mean_h:.4f}, var_h {var_h:.4f}, mean_theta {mean_theta:.4f}")
+    row = {"key": "agents", "cpu_s": cpu, "error": 0.0, "ns": cpu / agents / steps * 1e9, "mean_h": mean_h, "var_h": var_h}
+    print(json.dumps(row))
 
 
 if __name__ == "__main__":

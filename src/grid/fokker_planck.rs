@@ -8,6 +8,7 @@ use sprs::{CsMat, TriMat};
 use super::axis::Axis;
 use super::hyper::HyperGrid;
 use crate::error::{Error, Result};
+use crate::numerics::buffer::{Buffer, Row, zeros};
 use crate::problem::Population;
 
 /// Potential differences between neighbours (in units of D) beyond which a rate would underflow.
@@ -32,15 +33,15 @@ pub(crate) const PARALLEL_FROM: usize = 1 << 17;
 pub struct FokkerPlanck {
     cells: usize,
     places: usize,
-    up: Vec<f64>,
-    down: Vec<f64>,
+    up: Buffer,
+    down: Buffer,
 }
 
 /// Factors of `q + decay − cA`, kept between solutions with the same matrix.
 #[derive(Debug, Clone)]
 pub struct Factors {
     /// 1/pivot of each cell.
-    inverse: Vec<f64>,
+    inverse: Buffer,
     coupling: f64,
 }
 
@@ -84,8 +85,8 @@ impl FokkerPlanck {
     /// diffusion or mobility that is not positive at some h.
     pub fn new(problem: &Population, theta: &Axis, h: &HyperGrid) -> Result<Self> {
         let (cells, places) = (theta.len(), h.len());
-        let mut up = vec![0.0; cells * places];
-        let mut down = vec![0.0; cells * places];
+        let mut up = zeros(cells * places);
+        let mut down = zeros(cells * places);
         for (place, &point) in h.points.iter().enumerate() {
             let potential = Potential::new(problem, theta, point)?;
             for j in 0..cells - 1 {
@@ -141,7 +142,7 @@ impl FokkerPlanck {
 
     /// Room for the factors.
     pub fn factors(&self) -> Factors {
-        Factors { inverse: vec![0.0; self.cells * self.places], coupling: 0.0 }
+        Factors { inverse: zeros(self.cells * self.places), coupling: 0.0 }
     }
 
     /// Factorises and solves `(q + decay − cA) x = Σ rhs·vector`, `q + decay > 0`, `c ≥ 0`; `side = Σ side·vector` if asked for.
@@ -253,10 +254,8 @@ fn eliminate(
 ) -> Content {
     let Shift { q, decay, c } = shift;
     let width = x.ncols();
-    let (mut e, mut p, mut y) = ([0.0; TILE], [0.0; TILE], [0.0; TILE]);
-    let (e, p, y) = (&mut e[..width], &mut p[..width], &mut y[..width]);
-    let mut sum = [0.0; TILE];
-    let sum = &mut sum[..width];
+    let mut rows = [Row::<TILE>::ZERO; 4];
+    let [e, p, y, sum] = rows.each_mut().map(|row| &mut row.0[..width]);
     for j in 0..operator.cells {
         let at = j * operator.places + from;
         let mut side = side.as_mut().map(|side| side.row_mut(j));
@@ -299,8 +298,8 @@ fn substitute(
     mut inverse: Tile<'_>,
 ) -> Content {
     let width = x.ncols();
-    let (mut z, mut sum) = ([0.0; TILE], [0.0; TILE]);
-    let (z, sum) = (&mut z[..width], &mut sum[..width]);
+    let mut rows = [Row::<TILE>::ZERO; 2];
+    let [z, sum] = rows.each_mut().map(|row| &mut row.0[..width]);
     for j in 0..operator.cells {
         let at = j * operator.places + from;
         combine(terms, at, sum, &mut []);
@@ -324,8 +323,8 @@ fn substitute(
 #[inline(always)]
 fn back(operator: &FokkerPlanck, c: f64, from: usize, mut x: Tile<'_>, mut inverse: Tile<'_>) -> Content {
     let width = x.ncols();
-    let (mut next, mut total, mut negative) = ([0.0; TILE], [0.0; TILE], [0.0; TILE]);
-    let (next, total, negative) = (&mut next[..width], &mut total[..width], &mut negative[..width]);
+    let mut rows = [Row::<TILE>::ZERO; 3];
+    let [next, total, negative] = rows.each_mut().map(|row| &mut row.0[..width]);
     for j in (0..operator.cells).rev() {
         let at = j * operator.places + from;
         let down = &operator.down[at..at + width];

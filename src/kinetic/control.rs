@@ -119,8 +119,10 @@ impl Control {
         let mut trial = stepper.attempt(operators, time, true, origin + time)?;
         let estimate = stepper.estimate(&mut trial);
         let order = estimate.order as f64;
-        // The marginal keeps its errors, so they may add up to the tolerance; the rest relaxes.
-        let marginal = (estimate.marginal - ROUNDING).max(0.0) / (tolerance * step / horizon);
+        // The marginal keeps its errors, and they add up. Equal errors a step would be cheapest, errors in proportion to
+        // the step would keep the sum for any number n of steps; this is between: a sum of 0.3 n^(1/3) tolerances.
+        // The rest of the density relaxes.
+        let marginal = (estimate.marginal - ROUNDING).max(0.0) / (0.3 * tolerance * (step / horizon).powf(2.0 / 3.0));
         let ratio = |error: f64| (error - ROUNDING).max(0.0) / (0.3 * tolerance);
         let mut joint = ratio(estimate.joint);
         let by_marginal = marginal.powf(-1.0 / order);

@@ -20,7 +20,7 @@ pub(super) struct Slow {
 #[derive(Debug, Clone)]
 enum Kind {
     None,
-    Events { splitter: Splitter, mutation: MutationOperator, scratch: Vec<f64> },
+    Events { splitter: Splitter, mutation: Box<MutationOperator>, scratch: Vec<f64> },
     Replicator { laplacian: f64, places: usize },
 }
 
@@ -33,7 +33,7 @@ impl Slow {
             Selection::Events { rule, clock } => {
                 let rate = if let Clock::Poisson { rate } = *clock { rate } else { 0.0 };
                 let splitter = Splitter::new(rule, &fitness()?)?;
-                let mutation = MutationOperator::new(&problem.mutation[0], h)?;
+                let mutation = Box::new(MutationOperator::new(&problem.mutation[0], h)?);
                 let scratch = if rule.is_weight() { Vec::new() } else { vec![0.0; theta.len() * h.len()] };
                 Ok(Self { kind: Kind::Events { splitter, mutation, scratch }, rate, decay: None })
             }

@@ -20,6 +20,7 @@ pub use stationary::Stationary;
 use crate::error::{Error, Result, Warning, require};
 use crate::frame::{Frame, Solver, Visit};
 use crate::grid::{Axis, FokkerPlanck, HyperGrid};
+use crate::numerics::buffer::{Buffer, copy};
 use crate::numerics::sum::sum;
 use crate::problem::{Clock, Population};
 use control::Control;
@@ -79,7 +80,7 @@ impl Kinetic {
         let control = Control::new(steps);
         let mut this =
             Self { problem, theta, h, operators, stepper, control, origin: 0.0, events: 0, coordinates, wall: None };
-        this.restart(density)?;
+        this.restart(copy(&density))?;
         Ok(this)
     }
 
@@ -138,7 +139,7 @@ impl Kinetic {
         require(total > 0.0 && total.is_finite(), "masses (their sum)", total, "a positive finite number")?;
         masses.iter_mut().for_each(|m| *m /= total);
         self.origin = self.time();
-        self.restart(masses)
+        self.restart(copy(&masses))
     }
 
     /// What the run has cost so far.
@@ -155,7 +156,7 @@ impl Kinetic {
         warnings
     }
 
-    fn restart(&mut self, density: Vec<f64>) -> Result<()> {
+    fn restart(&mut self, density: Buffer) -> Result<()> {
         let slope = self.stepper.restart(&mut self.operators, density, self.origin)?;
         self.control.restart(slope);
         Ok(())

@@ -8,6 +8,7 @@ use super::gain::Slow;
 use super::multistep::{Formula, MAX_ORDER, lagrange};
 use crate::error::{Error, Result};
 use crate::grid::{Factors, FokkerPlanck, Shift, Term};
+use crate::numerics::buffer::{Buffer, zeros};
 use crate::numerics::sum::{sum, sum_abs};
 
 /// The operators of `∂_t f = A f/ε − (rate + decay) f + gain(f)`.
@@ -23,12 +24,12 @@ pub(super) struct Operators {
 #[derive(Debug, Clone)]
 pub(super) struct Stepper {
     times: VecDeque<f64>,
-    states: VecDeque<Vec<f64>>,
-    gains: VecDeque<(f64, Vec<f64>)>,
+    states: VecDeque<Buffer>,
+    gains: VecDeque<(f64, Buffer)>,
     /// `f'` at the restart, kept for the estimate of the first step.
-    slope: Option<Vec<f64>>,
+    slope: Option<Buffer>,
     factors: Factors,
-    free: Vec<Vec<f64>>,
+    free: Vec<Buffer>,
     cells: usize,
     places: usize,
     /// Moved by the positivity limiter in the accepted steps.
@@ -38,10 +39,10 @@ pub(super) struct Stepper {
 /// A step that was computed but not yet accepted.
 pub(super) struct Trial {
     time: f64,
-    state: Vec<f64>,
-    gain: (f64, Vec<f64>),
+    state: Buffer,
+    gain: (f64, Buffer),
     /// `f' − A f/ε + …` at the new time by the next higher polynomial; at first without the new state and gain.
-    residual: Option<Vec<f64>>,
+    residual: Option<Buffer>,
     span: f64,
     q: f64,
     moved: f64,
@@ -72,16 +73,16 @@ impl Stepper {
         }
     }
 
-    pub fn buffer(&mut self) -> Vec<f64> {
-        self.free.pop().unwrap_or_else(|| vec![0.0; self.cells * self.places])
+    pub fn buffer(&mut self) -> Buffer {
+        self.free.pop().unwrap_or_else(|| zeros(self.cells * self.places))
     }
 
-    pub fn give_back(&mut self, buffer: Vec<f64>) {
+    pub fn give_back(&mut self, buffer: Buffer) {
         self.free.push(buffer);
     }
 
     /// Forgets the history and starts from `f`. Returns `‖f'‖₁`.
-    pub fn restart(&mut self, operators: &mut Operators, f: Vec<f64>, time: f64) -> Result<f64> {
+    pub fn restart(&mut self, operators: &mut Operators, f: Buffer, time: f64) -> Result<f64> {
         self.free.extend(self.states.drain(..));
         self.free.extend(self.gains.drain(..).map(|(_, gain)| gain));
         self.free.extend(self.slope.take());
@@ -113,8 +114,8 @@ impl Stepper {
     }
 
     /// Takes the newest state out, for an event; a restart must follow.
-    pub fn take_state(&mut self) -> Vec<f64> {
-        self.states.pop_front().unwrap_or_default()
+    pub fn take_state(&mut self) -> Buffer {
+        self.states.pop_front().unwrap_or_else(|| zeros(0))
     }
 
     /// Computes the state at `time` (since the restart) with the highest order that the history allows; `estimated` keeps
@@ -140,7 +141,7 @@ impl Stepper {
                 terms.push(Term { rhs: weight * scale, side: -weight * scale, vector: gain });
             }
         }
-        let buffer = |free: &mut Vec<Vec<f64>>| free.pop().unwrap_or_else(|| vec![0.0; self.cells * self.places]);
+        let buffer = |free: &mut Vec<Buffer>| free.pop().unwrap_or_else(|| zeros(self.cells * self.places));
         let mut state = buffer(&mut self.free);
         let mut residual = if estimated { Some(buffer(&mut self.free)) } else { None };
         let q = formula.leading + operators.slow.rate;
