@@ -39,7 +39,7 @@ fn approach(kappa: f64, beta: f64, cells: usize) -> learning_dynamics::Result<Ap
     let grid = HyperGrid::new(problem.h[0], cells)?;
     let mut solver = Averaged::new(problem, grid, Settings { weight: Weight::ClosedForm, tolerance: 1e-11 })?;
     let expected = expected_rate(beta);
-    let times = linspace(0.0, 16.0 / (kappa * expected), 65);
+    let times = linspace(0.0, 12.0 / (kappa * expected), 65);
     let mut series = learning_dynamics::record::Series::new();
     learning_dynamics::frame::Solver::run(&mut solver, &times, &mut |frame| series.visit(frame))?;
     let mean: Vec<f64> = series.values("moments", "mean_h")?.iter().map(|m| m.abs()).collect();
@@ -86,7 +86,7 @@ fn run(level: Level) -> Outcome<Report> {
             largest(by_beta.iter().map(|run| run.bend)),
             0.0,
         )
-        .why("the next odd mode is e^{−4} smaller or more by then, and decays");
+        .why("the next odd mode is e^{−6} smaller or so by then, and decays");
     report
         .gate(
             "rate of approach = κ ΛS*/(1 + ΛS*): largest relative difference, β = 0.5 … 16",
@@ -103,11 +103,11 @@ fn run(level: Level) -> Outcome<Report> {
         .gate(
             "stronger selection is faster: smallest relative gain of the rate as β doubles",
             SOURCE,
-            Expected::AtLeast(0.0),
+            Expected::AtLeast(0.01),
             smallest(rates.windows(2).map(|pair| pair[1] / pair[0] - 1.0)),
             0.0,
         )
-        .why("ΛS* increases with β");
+        .why("ΛS* increases with β, by 8 % or more at each step of this table");
     let by_kappa_rates: Vec<f64> = by_kappa.iter().map(|run| run.rate).collect();
     let (slope, error) = fit_slope(&kappas, &by_kappa_rates);
     report
@@ -118,11 +118,11 @@ fn run(level: Level) -> Outcome<Report> {
             slope,
             error,
         )
-        .why("κ only sets the clock of the jump form; the tolerance of the time stepping is 1e-11 where the mean is 1e-7");
+        .why("κ only sets the clock of the jump form; the tolerance of the time stepping is 1e-11 where the mean is 1e-5");
 
     floors(&mut report, level)?;
 
-    let time = axis("kappa_t", "time in units of 1/kappa, times the expected rate over 16", &linspace(0.0, 1.0, 65));
+    let time = axis("kappa_t", "time in units of 1/kappa, times the expected rate over 12", &linspace(0.0, 1.0, 65));
     let beta = axis("beta", "strength of selection", &betas);
     let all: Vec<f64> = by_beta.iter().flat_map(|run| run.mean.clone()).collect();
     report.data(Field::array("approach", "mean_h", "|<h>|", &[&beta, &time], all));
