@@ -108,6 +108,11 @@ fn main() -> Result<()> {
             "| joint 1e-2, {cells}² | {seconds:.4} | | {steps} | | | {work:.2} ns a cell and step, {taps:.0} taps |"
         );
     }
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse::<f64>().ok());
+    if let Some(kilobytes) = peak {
+        println!("| peak memory of the 1024² run | {:.1} densities | | | | | |", kilobytes / (8.0 * 1024.0));
+    }
     let peers = peer("agents.py");
     let settings = AgentSettings { agents: 1_000_000, step: TrainingStep::Step(0.01), ..AgentSettings::default() };
     let (seconds, _) = timed(3, || {

@@ -226,18 +226,32 @@ pub struct Shift<'a> {
     pub c: f64,
 }
 
+/// Columns whose sums are kept in registers.
+const BLOCK: usize = 32;
+
 /// `y = Σ rhs × vector[at..]`, and the side sum if `side` is not empty.
 #[inline(always)]
 fn combine(terms: &[Term<'_>], at: usize, y: &mut [f64], side: &mut [f64]) {
-    y.fill(0.0);
-    side.fill(0.0);
-    for Term { rhs, side: other, vector } in terms {
-        let vector = &vector[at..at + y.len()];
-        if *rhs != 0.0 {
-            y.iter_mut().zip(vector).for_each(|(y, v)| *y += rhs * v);
+    let mut from = 0;
+    while from + BLOCK <= y.len() {
+        let (mut sum, mut other) = ([0.0; BLOCK], [0.0; BLOCK]);
+        for term in terms {
+            let vector = &term.vector[at + from..at + from + BLOCK];
+            for k in 0..BLOCK {
+                sum[k] += term.rhs * vector[k];
+                other[k] += term.side * vector[k];
+            }
         }
-        if *other != 0.0 {
-            side.iter_mut().zip(vector).for_each(|(side, v)| *side += other * v);
+        y[from..from + BLOCK].copy_from_slice(&sum);
+        if !side.is_empty() {
+            side[from..from + BLOCK].copy_from_slice(&other);
+        }
+        from += BLOCK;
+    }
+    for k in from..y.len() {
+        y[k] = terms.iter().map(|term| term.rhs * term.vector[at + k]).sum();
+        if !side.is_empty() {
+            side[k] = terms.iter().map(|term| term.side * term.vector[at + k]).sum();
         }
     }
 }

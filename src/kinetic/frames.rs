@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Kinetic;
-use super::gain::cells;
+use super::gain::finite;
 use crate::error::Result;
 use crate::frame::{Coordinate, Field, Frame};
 use crate::grid::{Axis, HyperGrid, Potential};
@@ -78,8 +78,18 @@ fn moments(kinetic: &Kinetic, rho: &[f64], minimum: f64) -> Result<[Moment; 10]>
         .chunks_exact(h.len())
         .zip(&theta.centres)
         .map(|(row, t)| row.iter().zip(&h.points).map(|(m, h)| m * (h - mean_h)).sum::<f64>() * (t - mean_theta));
-    let fitness = cells(theta, h, "fitness", |t, h| problem.fitness.value(&[t], &[h]))?;
-    let loss = cells(theta, h, "loss", |t, h| problem.loss.value(&[t], &[h]))?;
+    // Summed row by row: whole arrays of them would be the largest use of memory of a run.
+    let mean = |quantity, function: &dyn Fn(f64, f64) -> f64| -> Result<f64> {
+        let mut total = 0.0;
+        for (row, &t) in masses.chunks_exact(h.len()).zip(&theta.centres) {
+            for (mass, &point) in row.iter().zip(&h.points) {
+                total += mass * finite(quantity, function(t, point), t, point)?;
+            }
+        }
+        Ok(total / mass)
+    };
+    let mean_fitness = mean("fitness", &|t, h| problem.fitness.value(&[t], &[h]))?;
+    let mean_loss = mean("loss", &|t, h| problem.loss.value(&[t], &[h]))?;
     Ok([
         ("mass", "total mass", mass),
         ("mean_h", "mean of the hyperparameter", mean_h),
@@ -87,8 +97,8 @@ fn moments(kinetic: &Kinetic, rho: &[f64], minimum: f64) -> Result<[Moment; 10]>
         ("mean_theta", "mean of the parameter", mean_theta),
         ("var_theta", "variance of the parameter", spread(&by_theta, &theta.centres, mean_theta)),
         ("cov_theta_h", "covariance of parameter and hyperparameter", covariance.sum::<f64>() / mass),
-        ("mean_fitness", "mean fitness", dot(masses, &fitness) / mass),
-        ("mean_loss", "mean loss", dot(masses, &loss) / mass),
+        ("mean_fitness", "mean fitness", mean_fitness),
+        ("mean_loss", "mean loss", mean_loss),
         ("free_energy", "integral of f log(f/G), G the Gibbs density given h", free_energy(kinetic)?),
         ("minimum", "smallest value of the density", minimum),
     ])

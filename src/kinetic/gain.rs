@@ -20,7 +20,7 @@ pub(super) struct Slow {
 #[derive(Debug, Clone)]
 enum Kind {
     None,
-    Events { splitter: Splitter, mutation: Box<MutationOperator>, scratch: Vec<f64> },
+    Events { splitter: Splitter, mutation: Box<MutationOperator>, kept: Vec<f64>, copied: Vec<f64> },
     Replicator { laplacian: f64, places: usize },
 }
 
@@ -34,8 +34,13 @@ impl Slow {
                 let rate = if let Clock::Poisson { rate } = *clock { rate } else { 0.0 };
                 let splitter = Splitter::new(rule, &fitness()?)?;
                 let mutation = Box::new(MutationOperator::new(&problem.mutation[0], h)?);
-                let scratch = if rule.is_weight() { Vec::new() } else { vec![0.0; theta.len() * h.len()] };
-                Ok(Self { kind: Kind::Events { splitter, mutation, scratch }, rate, decay: None })
+                // Weights keep nothing and need no room to divide the mass.
+                let room = if rule.is_weight() { Vec::new() } else { vec![0.0; theta.len() * h.len()] };
+                Ok(Self {
+                    kind: Kind::Events { splitter, mutation, kept: room.clone(), copied: room },
+                    rate,
+                    decay: None,
+                })
             }
             Selection::Replicator { beta } => {
                 let mut decay = fitness()?;
@@ -78,15 +83,15 @@ impl Slow {
         self.renormalises() || self.rate > 0.0
     }
 
-    /// Writes the gain up to a factor to `out` and returns the factor. `scratch` is overwritten.
-    pub fn gain(&mut self, f: &[f64], out: &mut [f64], scratch: &mut [f64], time: f64) -> Result<f64> {
+    /// Writes the gain up to a factor to `out` and returns the factor.
+    pub fn gain(&mut self, f: &[f64], out: &mut [f64], time: f64) -> Result<f64> {
         match &mut self.kind {
             Kind::None => {
                 out.fill(0.0);
                 Ok(0.0)
             }
             Kind::Events { .. } => {
-                let scale = self.event(f, out, scratch, time)?;
+                let scale = self.event(f, out, time)?;
                 Ok(self.rate * scale)
             }
             Kind::Replicator { laplacian, places } => {
@@ -104,8 +109,8 @@ impl Slow {
     }
 
     /// The state after an event, up to a factor, which is returned: `kept + M[copied] = factor · out`.
-    pub fn event(&mut self, f: &[f64], out: &mut [f64], scratch: &mut [f64], time: f64) -> Result<f64> {
-        let Kind::Events { splitter, mutation, scratch: copied } = &mut self.kind else {
+    pub fn event(&mut self, f: &[f64], out: &mut [f64], time: f64) -> Result<f64> {
+        let Kind::Events { splitter, mutation, kept, copied } = &mut self.kind else {
             out.copy_from_slice(f);
             return Ok(1.0);
         };
@@ -117,9 +122,9 @@ impl Slow {
             }
             return Ok(1.0 / mean);
         }
-        splitter.split(f, scratch, copied, time)?;
+        splitter.split(f, kept, copied, time)?;
         mutation.apply(copied, out);
-        out.iter_mut().zip(&*scratch).for_each(|(out, kept)| *out += kept);
+        out.iter_mut().zip(&*kept).for_each(|(out, kept)| *out += kept);
         Ok(1.0)
     }
 }
@@ -147,12 +152,20 @@ pub(super) fn cells(
     let mut values = Vec::with_capacity(theta.len() * h.len());
     for &t in &theta.centres {
         for &point in &h.points {
-            let value = function(t, point);
-            if !value.is_finite() {
-                return Err(Error::NonFinite { quantity, value, theta: vec![t], h: vec![point], time: 0.0 });
-            }
-            values.push(value);
+            values.push(finite(quantity, function(t, point), t, point)?);
         }
     }
     Ok(values)
+}
+
+/// `value`, if it is a number.
+///
+/// # Errors
+/// [`Error::NonFinite`] naming the quantity and the place.
+pub(super) fn finite(quantity: &'static str, value: f64, theta: f64, h: f64) -> Result<f64> {
+    if value.is_finite() {
+        Ok(value)
+    } else {
+        Err(Error::NonFinite { quantity, value, theta: vec![theta], h: vec![h], time: 0.0 })
+    }
 }

@@ -165,11 +165,10 @@ impl Kinetic {
     /// Everybody selects and mutates at once, at `time`, which has been reached.
     fn event(&mut self, time: f64) -> Result<()> {
         let before = self.stepper.take_state();
-        let (mut after, mut scratch) = (self.stepper.buffer(), self.stepper.buffer());
-        let scale = self.operators.slow.event(&before, &mut after, &mut scratch, time)?;
+        let mut after = self.stepper.buffer();
+        let scale = self.operators.slow.event(&before, &mut after, time)?;
         after.iter_mut().for_each(|f| *f *= scale);
         self.stepper.give_back(before);
-        self.stepper.give_back(scratch);
         self.events += 1;
         self.origin = time;
         self.restart(after)

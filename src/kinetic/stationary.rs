@@ -50,13 +50,13 @@ impl Kinetic {
         let mut operators = self.operators.clone();
         let mut factors = operators.fast.factors();
         let mut state = self.masses().to_vec();
-        let (mut gain, mut scratch, mut next) = (state.clone(), state.clone(), state.clone());
+        let (mut gain, mut next) = (state.clone(), state.clone());
         let c = 1.0 / operators.epsilon;
         // Keeps the fastest mode of the explicit diffusion within the circle of convergence.
         let diffusion = operators.slow.diffusion_rate().max(1e-3);
         let mut residual = f64::INFINITY;
         for iteration in 1..=ITERATIONS {
-            let scale = operators.slow.gain(&state, &mut gain, &mut scratch, 0.0)?;
+            let scale = operators.slow.gain(&state, &mut gain, 0.0)?;
             let decay = operators.slow.decay.as_deref();
             let (q, keep) = if decay.is_some() { (diffusion, diffusion) } else { (operators.slow.rate, 0.0) };
             let terms = [Term::new(scale, &gain), Term::new(keep, &state)];

@@ -87,15 +87,14 @@ impl Stepper {
         self.free.extend(self.gains.drain(..).map(|(_, gain)| gain));
         self.free.extend(self.slope.take());
         self.times.clear();
-        let (mut gain, mut slope, mut scratch) = (self.buffer(), self.buffer(), self.buffer());
-        let scale = operators.slow.gain(&f, &mut gain, &mut scratch, time)?;
+        let (mut gain, mut slope) = (self.buffer(), self.buffer());
+        let scale = operators.slow.gain(&f, &mut gain, time)?;
         operators.fast.apply(&f, &mut slope);
         for k in 0..f.len() {
             let decay = operators.slow.rate + operators.slow.decay.as_ref().map_or(0.0, |d| d[k]);
             slope[k] = slope[k] / operators.epsilon + scale * gain[k] - decay * f[k];
         }
         let norm = sum_abs(&slope);
-        self.free.push(scratch);
         self.times.push_front(0.0);
         self.states.push_front(f);
         self.gains.push_front((scale, gain));
@@ -159,9 +158,7 @@ impl Stepper {
         }
         let mut gain = (0.0, buffer(&mut self.free));
         if continuous {
-            let mut scratch = buffer(&mut self.free);
-            gain.0 = operators.slow.gain(&state, &mut gain.1, &mut scratch, now)?;
-            self.free.push(scratch);
+            gain.0 = operators.slow.gain(&state, &mut gain.1, now)?;
         }
         Ok(Trial { time, state, gain, residual, span, q, moved: content.negative, order })
     }
