@@ -3,6 +3,16 @@
 //! To add one: write `studies/NAME.rs` with a `pub const STUDY: Study`, and name it twice below, as a module and in
 //! the list. Being listed makes it run under `validate` and adds a test that asserts every gate at the quick level.
 
+mod effective_fitness;
+mod effective_selection;
+mod fast_training;
+mod many_agents;
+mod mean_convergence;
+mod noise_and_diversity;
+mod price_equation;
+mod quadratic_training;
+mod toy;
+
 use std::error::Error;
 
 use crate::report::Report;
@@ -63,7 +73,22 @@ macro_rules! studies {
     };
 }
 
-studies![fokker_planck_space, ornstein_uhlenbeck, lqg, time_order, averaged_exact, stationary,];
+studies![
+    fokker_planck_space,
+    ornstein_uhlenbeck,
+    lqg,
+    time_order,
+    many_agents,
+    fast_training,
+    averaged_exact,
+    stationary,
+    price_equation,
+    mean_convergence,
+    effective_fitness,
+    effective_selection,
+    noise_and_diversity,
+    quadratic_training,
+];
 
 /// Asserts every gate of a study at the quick level, and that it has data and a picture to show.
 #[cfg(test)]
