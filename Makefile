@@ -6,6 +6,8 @@ CARGO = . target/deps.sh && cargo
 
 .PHONY: validate test bench docs deps
 
+# Also: scripts/mutants, which breaks the code on purpose and demands that gates fail (half an hour).
+
 validate: deps
 	$(CARGO) run --release --example validate $$FEATURES -- $(ARGS)
 

@@ -1,12 +1,8 @@
 //! Runs the studies: `cargo run --release --example validate -- --help`.
 
-// A face for studies: what none of them uses today is still part of it.
-#[allow(dead_code)]
 mod fit;
-#[allow(dead_code)]
 mod report;
 mod run;
-#[allow(dead_code)]
 mod studies;
 #[cfg(test)]
 mod tests;

@@ -28,7 +28,7 @@ fn run(level: Level) -> Result<Report, Box<dyn Error>> {
     let propagated = propagators(&mut report, level.pick(128, 512))?;
     let cells = level.pick(vec![48, 96, 192, 384], vec![48, 96, 192, 384, 768]);
     let (variances, order) = gaussians(&mut report, &cells)?;
-    report.picture("averaged_exact", Picture::new(3).panel(propagated).panel(variances).panel(order));
+    report.picture("propagator", Picture::new(3).panel(propagated).panel(variances).panel(order));
     Ok(report)
 }
 

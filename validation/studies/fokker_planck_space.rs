@@ -31,7 +31,7 @@ fn run(level: Level) -> Result<Report, Box<dyn Error>> {
     positivity(&mut report)?;
     let energy = free_energy(&mut report)?;
     let gap = relaxation(&mut report)?;
-    report.picture("fokker_planck_space", Picture::new(3).panel(order).panel(energy).panel(gap));
+    report.picture("order", Picture::new(3).panel(order).panel(energy).panel(gap));
     Ok(report)
 }
 

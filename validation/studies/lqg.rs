@@ -47,7 +47,7 @@ fn run(level: Level) -> Result<Report, Box<dyn Error>> {
     let mut report = Report::new();
     let order = grid(&mut report, level)?;
     let (history, scatter) = agents(&mut report, level)?;
-    report.picture("lqg", Picture::new(3).panel(history).panel(order).panel(scatter));
+    report.picture("moments", Picture::new(3).panel(history).panel(order).panel(scatter));
     Ok(report)
 }
 

@@ -92,7 +92,6 @@ studies![
 
 /// Asserts every gate of a study at the quick level, and that it has data and a picture to show.
 #[cfg(test)]
-#[allow(dead_code, reason = "called once for each listed study")]
 fn check(study: &Study) {
     let report = (study.run)(Level::Quick).unwrap_or_else(|error| panic!("{}: {error}", study.name));
     assert!(!report.gates.is_empty(), "{}: no gates", study.name);

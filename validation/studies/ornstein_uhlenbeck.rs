@@ -55,7 +55,7 @@ fn run(level: Level) -> Result<Report, Box<dyn Error>> {
     let epsilons = level.pick(vec![1.0, 1e-2, 1e-8], vec![1.0, 1e-1, 1e-2, 1e-4, 1e-6, 1e-8]);
     let (history, order) = by_moments(&mut report, &epsilons)?;
     let density = learning_rate(&mut report)?;
-    report.picture("ornstein_uhlenbeck", Picture::new(3).panel(history).panel(order).panel(density));
+    report.picture("moments", Picture::new(3).panel(history).panel(order).panel(density));
     Ok(report)
 }
 

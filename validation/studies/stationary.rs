@@ -32,7 +32,7 @@ fn run(level: Level) -> Result<Report, Box<dyn Error>> {
     let laws = averaged(&mut report, level.pick(96, 256))?;
     closed_forms(&mut report)?;
     let limit = joint(&mut report, level)?;
-    report.picture("stationary", Picture::new(2).panel(laws).panel(limit));
+    report.picture("laws", Picture::new(2).panel(laws).panel(limit));
     Ok(report)
 }
 

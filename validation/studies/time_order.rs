@@ -41,7 +41,7 @@ fn run(level: Level) -> Result<Report, Box<dyn Error>> {
     let orders = orders(&mut report, &epsilons, cells)?;
     let [tolerances, costs, times] = tolerances(&mut report, level, &epsilons, cells)?;
     references(&mut report, cells)?;
-    report.picture("time_order", Picture::new(2).panel(orders).panel(tolerances).panel(costs).panel(times));
+    report.picture("tolerance", Picture::new(2).panel(orders).panel(tolerances).panel(costs).panel(times));
     Ok(report)
 }
 
