@@ -88,6 +88,14 @@ fn main() -> Result<()> {
     if let Err(error) = pool {
         println!("more than one thread: {error}");
     }
+    // First of all, while nothing else has used memory.
+    drop(joint(1e-2, 1024, 0.1)?);
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak =
+        status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse::<f64>().ok());
+    if let Some(kilobytes) = peak {
+        println!("Peak memory of the process with a run of 1024²: {:.1} densities.\n", kilobytes / (8.0 * 1024.0));
+    }
     println!("| what | here, CPU s | error | steps | peer, CPU s | its error | ratio |");
     println!("|---|---|---|---|---|---|---|");
     let peers = peer("joint.py");
@@ -111,12 +119,6 @@ fn main() -> Result<()> {
         println!(
             "| joint 1e-2, {cells}² | {seconds:.4} | | {steps} | | | {work:.2} ns a cell and step, {taps:.0} taps |"
         );
-    }
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let peak =
-        status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse::<f64>().ok());
-    if let Some(kilobytes) = peak {
-        println!("| peak memory of the 1024² run | {:.1} densities | | | | | |", kilobytes / (8.0 * 1024.0));
     }
     let peers = peer("agents.py");
     let settings = AgentSettings { agents: 1_000_000, step: TrainingStep::Step(0.01), ..AgentSettings::default() };

@@ -244,4 +244,6 @@ impl Kinetic {
 }
 
 #[cfg(test)]
+mod property_tests;
+#[cfg(test)]
 mod tests;

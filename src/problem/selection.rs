@@ -365,3 +365,7 @@ impl DonorTable {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "selection_tests.rs"]
+mod tests;
