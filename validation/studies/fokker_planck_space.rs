@@ -207,7 +207,7 @@ fn positivity(report: &mut Report) -> Result<(), Box<dyn Error>> {
             moved = moved.max(kinetic.statistics().moved_mass);
         }
     }
-    let source = "DESIGN 3, Positivity";
+    let source = "conservative limiter, documentation of kinetic";
     report
         .gate("smallest density, from a point, loose and large steps", source, Expected::AtLeast(0.0), minimum, 0.0)
         .why("exact: what the formulas leave below zero is moved, never left");

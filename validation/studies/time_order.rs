@@ -78,7 +78,7 @@ fn orders(report: &mut Report, epsilons: &[f64], cells: usize) -> Result<Panel, 
         report
             .gate(
                 &format!("order on a halved graded mesh, ε = {}", number(epsilon)),
-                "DESIGN 3, Ascher, Ruuth & Wetton (1995)",
+                "Ascher, Ruuth & Wetton (1995)",
                 Expected::AtLeast(1.8),
                 last,
                 0.0,
@@ -223,7 +223,7 @@ fn tolerances(report: &mut Report, level: Level, epsilons: &[f64], cells: usize)
             report
                 .gate(
                     &format!("{end} error over tolerance, {name}"),
-                    "DESIGN 3",
+                    "step control, documentation of kinetic::Steps",
                     Expected::Between(0.1, 10.0),
                     measured,
                     0.0,
@@ -237,7 +237,13 @@ fn tolerances(report: &mut Report, level: Level, epsilons: &[f64], cells: usize)
     };
     let ratio = steps(1e-8).iter().zip(steps(1e-4)).map(|(a, b)| a / b).fold(f64::NAN, f64::max);
     report
-        .gate("steps at ε = 1e-8 over steps at ε = 1e-4", "DESIGN 3", Expected::AtMost(1.5), ratio, 0.0)
+        .gate(
+            "steps at ε = 1e-8 over steps at ε = 1e-4",
+            "step control, documentation of kinetic::Steps",
+            Expected::AtMost(1.5),
+            ratio,
+            0.0,
+        )
         .why("cost must not grow as ε falls; the worst of five tolerances, in steps, each of equal work");
     let axes =
         [axis("epsilon", "time of training over time of selection", epsilons), axis("tolerance", "", &TOLERANCES)];
