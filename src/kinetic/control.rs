@@ -7,6 +7,10 @@ use crate::error::{Error, Result, require};
 #[derive(Debug, Clone, PartialEq)]
 pub enum Steps {
     /// By the solver, so that the global error of the density is about this, relative, in L1, over the whole run.
+    ///
+    /// Measured (study `time-order`): 0.15 to 8 times the tolerance for 1e-2 … 1e-6 and ε = 1 … 1e-8. Two exceptions: loose
+    /// tolerances with μ(h), D(h) varying over decades are met by up to 170 times more than asked, and at ε = 1 over a time
+    /// of one relaxation the ratio grows to 23 at 1e-10.
     Tolerance(f64),
     /// Equal steps of at most this length between the times where something happens.
     Uniform(f64),

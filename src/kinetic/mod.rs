@@ -31,6 +31,17 @@ use stepper::{Operators, Stepper};
 const WALL_MASS_ALLOWED: f64 = 1e-8;
 
 /// The joint equation of a population problem with dθ = dh = 1 on a grid.
+///
+/// Fields shown (densities per unit of θ and h; `f` is row-major, θ slowest):
+///
+/// | group | fields | axes |
+/// |---|---|---|
+/// | `density` | `f`; `f_atom` where ends clip | `theta`, `h`; `theta`, `end` |
+/// | `marginal_h` | `rho`; `rho_atom` where ends clip | `h`; `end` |
+/// | `marginal_theta` | `rho` | `theta` |
+/// | `moments` | `mass`, `mean_h`, `var_h`, `mean_theta`, `var_theta`, `cov_theta_h`, `mean_fitness`, `mean_loss`, `free_energy`, `minimum` | |
+///
+/// Memory: 16 arrays of the size of the grid at most, 18 for rules on ranks.
 #[derive(Debug, Clone)]
 pub struct Kinetic {
     problem: Population,
