@@ -11,7 +11,7 @@ use crate::error::{Error, Result, Warning, require};
 use crate::frame::{Coordinate, Field, Frame, Solver, Visit};
 use crate::grid::HyperGrid;
 use crate::numerics::ode::{StepTolerance, integrate};
-use crate::problem::{Clock, Ends, Kernel, Population, Selection};
+use crate::problem::{Clock, Ends, Kernel, Population, Selection, whole_periods};
 
 /// How to solve.
 #[derive(Debug, Clone)]
@@ -196,8 +196,8 @@ impl Averaged {
                     *every,
                     "at most 1e8 events between two outputs",
                 )?;
-                // An event at the time shown belongs to it; a few roundings of the product are forgiven.
-                while (*events + 1) as f64 * *every <= target * (1.0 + 4.0 * f64::EPSILON) {
+                // An event at the time shown belongs to it.
+                while *events < whole_periods(target, *every) {
                     *events += 1;
                     gain.apply(mass, &mut next, &mut scratch, *events as f64 * *every)?;
                     std::mem::swap(mass, &mut next);

@@ -22,7 +22,7 @@ use crate::frame::{Frame, Solver, Visit};
 use crate::grid::{Axis, FokkerPlanck, HyperGrid};
 use crate::numerics::buffer::{Buffer, copy};
 use crate::numerics::sum::sum;
-use crate::problem::{Clock, Population};
+use crate::problem::{Clock, Population, whole_periods};
 use control::Control;
 use gain::Slow;
 use stepper::{Operators, Stepper};
@@ -228,8 +228,8 @@ impl Solver for Kinetic {
             _ => f64::INFINITY,
         };
         for &time in times {
-            // An event at the time of a record comes first; a product and a hair, so that rounding cannot postpone it.
-            while (self.events + 1) as f64 * period <= time * (1.0 + 1e-12) {
+            // An event at the time of a record comes first.
+            while self.events < whole_periods(time, period) {
                 let event = (self.events + 1) as f64 * period;
                 self.advance(event, horizon)?;
                 self.event(event)?;

@@ -166,7 +166,8 @@ impl Table {
             cumulative.push(0.0);
             for (k, potential) in potential.iter().enumerate() {
                 let theta = low + (k as f64 + 0.5) * width;
-                let mass = (lowest - potential).exp();
+                // Of this crate's own making, so that the bits of draws do not depend on the system.
+                let mass = libm::exp(lowest - potential);
                 sum += mass;
                 cumulative.push(sum);
                 if mass > 0.0 {

@@ -23,3 +23,5 @@ pub use settings::{AgentSettings, Dynamics, GibbsGrid, TrainingStep};
 mod sampler_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod time_tests;

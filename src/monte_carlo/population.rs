@@ -25,8 +25,8 @@ use crate::problem::{InitialTheta, Population, Sees};
 /// fewer), or F̄(h); noise is drawn afresh at each event (or binned step) and added to that.
 ///
 /// *Recording.* The visitor sees the state after the event, if one happens at that time. A time that is not a multiple of the
-/// step is reached by one shorter training step (without events and without diffusion of h) on a copy that is then dropped.
-/// So no choice of recorded times changes a trajectory.
+/// step (up to 10⁻¹², relative) is reached by one shorter training step (without events and without diffusion of h) on a copy
+/// that is then dropped. So no choice of recorded times changes a trajectory.
 ///
 /// *Memory.* `16(dθ + dh)` bytes an agent for the state and its copy, 8 for fitness, 4 for donors, 12 to 24 while donors are
 /// drawn, and `16 window` if the window is longer than one: about 60 for dθ = dh = 1.

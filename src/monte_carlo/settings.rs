@@ -1,7 +1,7 @@
 //! How a population of agents is run.
 
 use crate::error::{Error, Result, require};
-use crate::problem::{Clock, Population, Selection};
+use crate::problem::{Clock, Population, ROUNDING, Selection, whole_periods};
 
 /// How long one training step lasts.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -122,9 +122,6 @@ pub(super) struct Timetable {
     pub period: Option<(u64, f64)>,
 }
 
-/// Relative rounding allowed where a time must be a multiple of a step.
-const SLACK: f64 = 1e-9;
-
 impl Timetable {
     pub fn new(problem: &Population, settings: &AgentSettings) -> Result<Self> {
         let every = match problem.selection {
@@ -155,7 +152,7 @@ impl Timetable {
             .map(|every| {
                 let steps = (every / step).round();
                 require(
-                    steps >= 1.0 && (every / step - steps).abs() <= SLACK * steps,
+                    steps >= 1.0 && (every / step - steps).abs() <= ROUNDING * steps,
                     format!("selection.clock.every / step = {every} / {step}"),
                     every / step,
                     "a whole number of training steps between selections",
@@ -174,13 +171,10 @@ impl Timetable {
         }
     }
 
-    /// The number of whole steps up to `time`, and what is left over (0 if `time` is a multiple of the step).
+    /// The number of whole steps up to `time`, and what is left over (0 if `time` is a multiple of the step up to rounding).
     pub fn whole_steps(&self, time: f64) -> (u64, f64) {
-        let nearest = (time / self.step).round();
-        if (time / self.step - nearest).abs() <= SLACK * nearest.max(1.0) {
-            return (nearest as u64, 0.0);
-        }
-        let steps = (time / self.step).floor() as u64;
-        (steps, time - self.time(steps))
+        let steps = whole_periods(time, self.step);
+        let remainder = time - self.time(steps);
+        (steps, if remainder <= ROUNDING * time { 0.0 } else { remainder })
     }
 }

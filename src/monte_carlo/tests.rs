@@ -8,7 +8,7 @@ use crate::frame::Solver;
 use crate::numerics::normal::normal_cdf;
 use crate::problem::*;
 
-fn problem() -> Population {
+pub(super) fn problem() -> Population {
     Population {
         epsilon: 0.1,
         diffusion: 0.1.into(),
@@ -26,21 +26,21 @@ fn problem() -> Population {
     }
 }
 
-fn settings(agents: usize) -> AgentSettings {
+pub(super) fn settings(agents: usize) -> AgentSettings {
     AgentSettings { agents, replicates: 2, step: TrainingStep::LearningRate(0.1), ..AgentSettings::default() }
 }
 
-const BOLTZMANN: Rule = Rule::Boltzmann { beta: 1.0 };
+pub(super) const BOLTZMANN: Rule = Rule::Boltzmann { beta: 1.0 };
 
-fn every(every: f64) -> Selection {
+pub(super) fn every(every: f64) -> Selection {
     Selection::Events { rule: BOLTZMANN, clock: Clock::Periodic { every } }
 }
 
-fn poisson(rule: Rule) -> Selection {
+pub(super) fn poisson(rule: Rule) -> Selection {
     Selection::Events { rule, clock: Clock::Poisson { rate: 2.0 } }
 }
 
-fn replicator() -> Population {
+pub(super) fn replicator() -> Population {
     let mutation = vec![Kernel::Diffusion { diffusion: 0.02 }];
     Population { selection: Selection::Replicator { beta: 2.0 }, mutation, ..problem() }
 }

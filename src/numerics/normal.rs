@@ -1,7 +1,6 @@
 //! The standard normal law, and uniform numbers from raw bits.
 
 use rand::Rng;
-use rand_distr::Distribution;
 
 /// `Φ(x)`, the cumulative function of the standard normal law, accurate in the lower tail.
 pub fn normal_cdf(x: f64) -> f64 {
@@ -14,9 +13,16 @@ pub fn normal_density(x: f64) -> f64 {
     INVERSE_SQRT_TAU * (-0.5 * x * x).exp()
 }
 
-/// One draw from the standard normal law.
+/// One draw from the standard normal law, by the polar method (Marsaglia & Bray 1964). The logarithm is not the system's, so
+/// that the bits do not depend on the machine.
 pub fn standard_normal<R: Rng + ?Sized>(rng: &mut R) -> f64 {
-    rand_distr::StandardNormal.sample(rng)
+    loop {
+        let (x, y) = (2.0 * uniform(rng) - 1.0, 2.0 * uniform(rng) - 1.0);
+        let s = x * x + y * y;
+        if s > 0.0 && s < 1.0 {
+            return x * (-2.0 * libm::log(s) / s).sqrt();
+        }
+    }
 }
 
 /// One number, uniform on [0, 1), from the upper 53 bits.

@@ -83,12 +83,12 @@ impl Law {
         }
     }
 
-    /// One draw.
+    /// One draw; its bits do not depend on the machine.
     pub fn sample<R: Rng + ?Sized>(&self, rng: &mut R) -> f64 {
         match *self {
             Law::Gaussian { mean, std } => mean + std * standard_normal(rng),
             Law::Uniform { low, high } => low + (high - low) * uniform(rng),
-            Law::LogUniform { low, high } => low * ((high / low).ln() * uniform(rng)).exp(),
+            Law::LogUniform { low, high } => low * libm::exp(libm::log(high / low) * uniform(rng)),
             Law::Point { at } => at,
         }
     }

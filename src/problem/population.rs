@@ -3,10 +3,11 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use super::clock::Clock;
 use super::law::Law;
 use super::loss::{Fitness, Loss};
 use super::mutation::{Domain, Kernel};
-use super::selection::{Clock, Rule, Selection};
+use super::selection::{Rule, Selection};
 use crate::error::{Error, Result, require};
 
 /// A coefficient of training: a number, or a function of `h` (so that `h` can be a learning rate).

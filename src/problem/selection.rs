@@ -7,6 +7,7 @@ use std::sync::Arc;
 use rand::Rng;
 use rayon::prelude::*;
 
+use super::clock::Clock;
 use crate::error::{Error, Result, require};
 use crate::numerics::normal::below;
 
@@ -36,21 +37,6 @@ impl Debug for Rule {
             Rule::Truncation { fraction } => write!(f, "Truncation {{ fraction: {fraction} }}"),
         }
     }
-}
-
-/// When selection events happen.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Clock {
-    /// Each agent's own events at rate κ.
-    Poisson {
-        /// `κ ≥ 0`, in events per unit of physical time.
-        rate: f64,
-    },
-    /// Everybody at once at `T_s, 2T_s, …`.
-    Periodic {
-        /// `T_s > 0`.
-        every: f64,
-    },
 }
 
 /// Selection: events by a rule and a clock, the replicator form, or none.
