@@ -14,8 +14,10 @@
 
 pub mod effective;
 mod gain;
+mod jump;
 mod replicator;
 mod sampling;
+mod series;
 mod solver;
 mod stationary;
 
