@@ -21,8 +21,8 @@ pub struct Settings {
     pub weight: Weight,
     /// The L1 error of ρ that the time stepping may make over one call of `run`, 1e-13 … 0.1. (The h-grid adds its own.)
     /// For weights and for the replicator form it is a bound, up to rounding: each place is right relative to itself, also
-    /// where a population grows out of a far tail of its initial law. It is a bound that
-    /// the error keeps far below: 1e-7 … 1e-2 of it was measured, until rounding (1e-15 … 5e-11 the further the tail) shows.
+    /// where a population grows out of a far tail of its initial law. The error stays far below: 1e-7 … 1e-2 of the bound
+    /// was measured, until rounding shows.
     /// For rules on ranks with a Poisson clock it is the aim of the step control, not a bound.
     /// With a periodic clock there is no such error.
     pub tolerance: f64,
@@ -291,8 +291,8 @@ impl Averaged {
     }
 }
 
-/// How far the error bound of a step exceeds the error that is left at the next output, found by measurement (see the
-/// test against the exact propagator): the bound adds all places and the estimate is of lower order than the step.
+/// How far the error bound of a step exceeds the error that is left at the next output, found by measurement
+/// against the exact propagator with weights: the bound adds all places and the estimate is of lower order than the step.
 const SAFETY: f64 = 20.0;
 /// Absolute over relative error of a step: places with less than this share of the mass may be wrong by that much.
 const TAIL: f64 = 1e-4;

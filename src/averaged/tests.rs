@@ -54,9 +54,15 @@ fn jump_matrix(solver: &Averaged) -> sprs::CsMat<f64> {
     let logs = solver.effective.log_weight.as_ref().unwrap();
     let top = logs.iter().copied().fold(f64::MIN, f64::max);
     let mutation = MutationOperator::new(&solver.problem.mutation[0], &solver.grid).unwrap();
-    let mut matrix = sprs::TriMat::new((logs.len(), logs.len()));
-    for (&p, (i, j)) in mutation.matrix() {
-        matrix.add_triplet(i, j, p * (logs[j] - top).exp());
+    let n = logs.len();
+    let (mut matrix, mut column) = (sprs::TriMat::new((n, n)), vec![0.0; n]);
+    for j in 0..n {
+        // `mutation.matrix()` lacks the rarest jumps, below 1e-17, of which the far tails of a convolution know.
+        let unit: Vec<f64> = (0..n).map(|i| if i == j { 1.0 } else { 0.0 }).collect();
+        mutation.apply(&unit, &mut column);
+        for (i, &p) in column.iter().enumerate().filter(|(_, p)| **p > 0.0) {
+            matrix.add_triplet(i, j, p * (logs[j] - top).exp());
+        }
     }
     matrix.to_csr()
 }
@@ -111,8 +117,8 @@ fn a_population_that_grows_out_of_a_tail_is_as_right_as_any() {
                     for (time, exact) in times.iter().zip(&exact) {
                         run = at(run, &[*time]);
                         let error = l1(run.mass(), &exact.mass);
-                        // The bound of `Settings::tolerance`, once for each call of `run`; but what these calls add to
-                        // each other's errors is far below. Rounding of some 1000 products.
+                        eprintln!("TAIL {beta} {std} {start:?} {time} {tolerance:e} {error:e}");
+                        // The bound, once a call; earlier calls add far less. Rounding of some 1000 products.
                         assert!(error < tolerance + 1e-12, "{beta} {std} {start:?} {time} {tolerance:e} {error:e}");
                     }
                 }
@@ -145,9 +151,8 @@ fn jump_form_solves_the_equation_in_physical_time() {
 #[test]
 fn replicator_form_against_the_exact_propagator() {
     // At first near the optimum, then 12 standard deviations away.
-    for start in [Law::Uniform { low: -1.0, high: 1.0 }, Law::Gaussian { mean: -2.0, std: 0.2 }] {
-        replicator_against_the_exact_propagator(start);
-    }
+    replicator_against_the_exact_propagator(Law::Uniform { low: -1.0, high: 1.0 });
+    replicator_against_the_exact_propagator(Law::Gaussian { mean: -2.0, std: 0.2 });
 }
 
 fn replicator_against_the_exact_propagator(start: Law) {
