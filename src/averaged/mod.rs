@@ -28,4 +28,6 @@ pub use stationary::Stationary;
 #[cfg(test)]
 mod effective_tests;
 #[cfg(test)]
+mod tail_tests;
+#[cfg(test)]
 mod tests;
