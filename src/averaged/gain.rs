@@ -60,18 +60,20 @@ impl Gain {
         Ok(Self { mutation, rule: GainRule::Ranks { splitter: Splitter::new(rule, &fitness)?, gibbs } })
     }
 
+    /// `out = M_h[weights·x]`.
+    pub fn linear(&self, weights: &[f64], x: &[f64], out: &mut [f64], copied: &mut [f64]) {
+        select(x, weights, copied);
+        self.mutation.apply(copied, out);
+    }
+
     /// Writes the gain to `out`; its sum is that of `mass`.
     pub fn apply(&self, mass: &[f64], out: &mut [f64], scratch: &mut Scratch, time: f64) -> Result<()> {
         let places = mass.len();
         scratch.copied.resize(places, 0.0);
         match &self.rule {
             GainRule::Weights(weights) => {
-                let (mut total, mut sum) = (0.0, 0.0);
-                for ((copied, m), w) in scratch.copied.iter_mut().zip(mass).zip(weights) {
-                    *copied = m * w;
-                    sum += *copied;
-                    total += m;
-                }
+                let sum = select(mass, weights, &mut scratch.copied);
+                let total: f64 = mass.iter().sum();
                 if !(sum > 0.0 && (total / sum).is_finite()) {
                     return Err(Error::Weights {
                         sum,
@@ -106,4 +108,14 @@ impl Gain {
         }
         Ok(())
     }
+}
+
+/// Writes `weights·mass` and returns its sum.
+fn select(mass: &[f64], weights: &[f64], copied: &mut [f64]) -> f64 {
+    let mut sum = 0.0;
+    for ((copied, m), w) in copied.iter_mut().zip(mass).zip(weights) {
+        *copied = m * w;
+        sum += *copied;
+    }
+    sum
 }

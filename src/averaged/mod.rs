@@ -14,8 +14,10 @@
 
 pub mod effective;
 mod gain;
+mod jump;
 mod replicator;
 mod sampling;
+mod series;
 mod solver;
 mod stationary;
 
@@ -25,5 +27,7 @@ pub use stationary::Stationary;
 
 #[cfg(test)]
 mod effective_tests;
+#[cfg(test)]
+mod tail_tests;
 #[cfg(test)]
 mod tests;
