@@ -31,7 +31,6 @@ fn a_population_that_grows_out_of_a_tail_is_as_right_as_any() {
                     for (time, exact) in times.iter().zip(&exact) {
                         run = at(run, &[*time]);
                         let error = l1(run.mass(), &exact.mass);
-                        eprintln!("TAIL {beta} {std} {start:?} {time} {tolerance:e} {error:e}");
                         // The bound, once a call; earlier calls add far less. Rounding of some 1000 products.
                         assert!(error < tolerance + 1e-12, "{beta} {std} {start:?} {time} {tolerance:e} {error:e}");
                     }

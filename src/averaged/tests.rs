@@ -56,7 +56,7 @@ pub(super) fn jump_matrix(solver: &Averaged) -> sprs::CsMat<f64> {
     let n = logs.len();
     let (mut matrix, mut column) = (sprs::TriMat::new((n, n)), vec![0.0; n]);
     for (j, log) in logs.iter().enumerate() {
-        // `mutation.matrix()` lacks the rarest jumps, below 1e-17, of which the far tails of a convolution know.
+        // Column by column through `apply`, which is what the solver uses.
         let unit: Vec<f64> = (0..n).map(|i| if i == j { 1.0 } else { 0.0 }).collect();
         mutation.apply(&unit, &mut column);
         for (i, &p) in column.iter().enumerate().filter(|(_, p)| **p > 0.0) {

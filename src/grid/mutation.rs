@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::numerics::sum::sum;
 use crate::problem::{Domain, Ends, Kernel};
 
-/// Entries below this share of a column are left out (and the column rescaled to sum to 1).
+/// Entries below this share of a column (of a band: of its centre) are left out, and the column is rescaled to sum to 1.
 const NEGLIGIBLE: f64 = 1e-16;
 
 /// Cells a task.
@@ -62,8 +62,10 @@ impl MutationOperator {
                 Some(band) => band.column(source, &mut column),
                 None => averaged_column(kernel, grid, source, &mut column),
             }
-            let sum: f64 = column.iter().sum();
-            column.iter_mut().for_each(|p| *p = if *p < NEGLIGIBLE * sum { 0.0 } else { *p });
+            if band.is_none() {
+                let sum: f64 = column.iter().sum();
+                column.iter_mut().for_each(|p| *p = if *p < NEGLIGIBLE * sum { 0.0 } else { *p });
+            }
             let sum: f64 = column.iter().sum();
             for (target, p) in column.iter().enumerate().filter(|(_, p)| **p > 0.0) {
                 triplets.add_triplet(target, source, p / sum);
