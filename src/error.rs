@@ -167,6 +167,54 @@ pub enum Error {
         /// When.
         time: f64,
     },
+    /// A matrix that should equal its transpose.
+    #[error(
+        "{matrix}[{row}, {column}] = {found}, but {matrix}[{column}, {row}] = {mirrored}: expected a symmetric matrix"
+    )]
+    Asymmetric {
+        /// Its name.
+        matrix: &'static str,
+        /// Row of the entry.
+        row: usize,
+        /// Its column.
+        column: usize,
+        /// The entry.
+        found: f64,
+        /// The one across the diagonal.
+        mirrored: f64,
+    },
+    /// A matrix of overlaps that no vectors can have.
+    #[error(
+        "{matrix} has the eigenvalue {eigenvalue:e}: expected a positive semidefinite matrix, as overlaps of vectors are"
+    )]
+    Indefinite {
+        /// Its name.
+        matrix: &'static str,
+        /// The most negative eigenvalue.
+        eigenvalue: f64,
+    },
+    /// NaN or infinity from an activation.
+    #[error("the activation {function} is {value} at x = {x}: expected a finite number")]
+    Activation {
+        /// `"g"` or `"g'"`, with a star for the teacher's.
+        function: &'static str,
+        /// The value returned.
+        value: f64,
+        /// The argument.
+        x: f64,
+    },
+    /// Order parameters that grow without bound, as above the critical learning rate.
+    #[error("{name} = {value:e} at t = {time}: the training diverges; reduce the learning rate (last state: {state})")]
+    RanAway {
+        /// Which order parameter left first.
+        name: String,
+        /// Its value.
+        value: f64,
+        /// When.
+        time: f64,
+        /// All of them, as `name = value`.
+        state: String,
+    },
 }
 
 /// Something that does not stop a run but that its user should know, with the number.

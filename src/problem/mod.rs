@@ -1,16 +1,25 @@
 //! WHAT is to be solved: statements that know no grid, no time step and no file.
 
+mod activation;
 mod clock;
+mod committee;
 mod law;
+mod layout;
 mod loss;
 mod mutation;
 mod population;
+mod rate;
 mod selection;
 
+pub use activation::{Activation, Nonlinearity};
 pub use clock::Clock;
 pub(crate) use clock::{ROUNDING, whole_periods};
+pub use committee::{Committee, Momentum, Student, Teacher};
 pub use law::Law;
+pub(crate) use layout::RUNAWAY;
+pub use layout::{Layout, OverlapAxes};
 pub use loss::{DoubleWell, Fitness, FitnessFn, Loss, LossFn, Quadratic, QuadraticFitness};
 pub use mutation::{Domain, Ends, Kernel};
 pub use population::{Coefficient, Evaluation, Initial, InitialTheta, Population, Sees};
+pub use rate::LearningRate;
 pub use selection::{DonorTable, KEPT, Rule, Selection, Splitter};

@@ -1,0 +1,108 @@
+//! Expectations under a Gaussian law, to which all averages over inputs of a committee reduce.
+//!
+//! The fields `x = (u, v)` of student and teacher are jointly Gaussian with covariance `C = [[Q, M], [Mᵀ, P]]` and mean
+//! `(b, b*)`. Write `g_a` for the activation of field a, `c = (a, −a*)` for the second layers, so that `Γ = Σ_a c_a g_a(x_a)`
+//! (without label noise), and `x̃ = x − mean`. Every right-hand side is made of
+//!
+//! ```text
+//! I2(a,b) = E[g_a g_b]      I3(i,a,b) = E[g'_i x̃_a g_b]      I4(i,k,a,b) = E[g'_i g'_k g_a g_b]      J2(i,b) = E[g'_i g'_b]
+//! ```
+//! Closed forms: erf (Saad & Solla 1995), ReLU, linear and quadratic; quadrature for everything else and wherever biases spoil
+//! a closed form. [`expectations`] picks.
+
+mod erf;
+
+use crate::error::Result;
+use crate::problem::Activation;
+
+/// The joint law of the fields.
+#[derive(Debug, Clone, Copy)]
+pub struct Fields<'a> {
+    /// `K`: the first K fields are those of the student.
+    pub students: usize,
+    /// `C`, n×n row-major with n = K+M, positive semidefinite up to rounding.
+    pub covariance: &'a [f64],
+    /// n means.
+    pub mean: &'a [f64],
+}
+
+impl Fields<'_> {
+    /// `n = K+M`.
+    pub fn len(&self) -> usize {
+        self.mean.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.mean.is_empty()
+    }
+}
+
+/// How expectations without a closed form are computed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Quadrature {
+    /// Closed forms where there are any; else the trapezoidal rule for smooth activations and [`Quadrature::Split`] at kinks,
+    /// with 32 points a dimension.
+    Automatic,
+    /// Tensor Gauss–Hermite in the reduced rank of the covariance, also where there is a closed form.
+    GaussHermite {
+        /// Points a dimension, 2 … 128.
+        points: usize,
+    },
+    /// The trapezoidal rule on a truncated line: for activations analytic near the real axis it converges faster than
+    /// Gauss–Hermite (Trefethen 2022). Also where there is a closed form.
+    Trapezoidal {
+        /// Points a dimension, ≥ 8.
+        points: usize,
+    },
+    /// Gauss–Legendre on panels that end at the kinks. Also where there is a closed form.
+    Split {
+        /// Points a panel, 2 … 128.
+        points: usize,
+    },
+}
+
+/// The averages that the equations of a committee need.
+///
+/// Covariances may be singular (student = teacher, zero weights). Activations that return NaN or infinity give
+/// [`crate::Error::Activation`].
+pub trait Expectations: Send {
+    /// `I2(a,b)` for all fields (n×n, row-major).
+    fn values(&mut self, fields: Fields<'_>, out: &mut [f64]) -> Result<()>;
+
+    /// `E[g'_i g_b]` for students i and all fields b (K×n).
+    fn value_slopes(&mut self, fields: Fields<'_>, out: &mut [f64]) -> Result<()>;
+
+    /// `J2(i,b)` for students i and all fields b (K×n).
+    fn slopes(&mut self, fields: Fields<'_>, out: &mut [f64]) -> Result<()>;
+
+    /// `E[Γ g'_i x̃_a] = Σ_b c_b I3(i,a,b)` for students i and all fields a (K×n); `outputs` is c.
+    fn drift(&mut self, fields: Fields<'_>, outputs: &[f64], out: &mut [f64]) -> Result<()>;
+
+    /// `E[Γ² g'_i g'_k] = Σ_ab c_a c_b I4(i,k,a,b)` for students i, k (K×K, symmetric); `outputs` is c.
+    fn noise(&mut self, fields: Fields<'_>, outputs: &[f64], out: &mut [f64]) -> Result<()>;
+
+    /// Estimated largest error of [`Expectations::drift`] and [`Expectations::noise`] here, from a coarser rule; 0 for closed forms.
+    fn estimated_error(&mut self, fields: Fields<'_>, outputs: &[f64]) -> Result<f64> {
+        let _ = (fields, outputs);
+        Ok(0.0)
+    }
+}
+
+/// The best way to average over fields of `students` units with activation `student` and `teachers` units with `teacher`;
+/// `unbiased` promises that all means are 0.
+///
+/// # Errors
+/// [`crate::Error::Parameter`] for a rule with too few or too many points.
+pub fn expectations(
+    student: &Activation,
+    teacher: &Activation,
+    unbiased: bool,
+    quadrature: Quadrature,
+) -> Result<Box<dyn Expectations>> {
+    let _ = (teacher, quadrature);
+    match (student, teacher) {
+        (Activation::Erf, Activation::Erf) if unbiased => Ok(Box::new(erf::Erf::default())),
+        _ => Err(crate::Error::Unsupported { solver: "gaussian", what: "this".into(), instead: "erf" }),
+    }
+}
