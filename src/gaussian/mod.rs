@@ -11,6 +11,7 @@
 //! a closed form. [`expectations`] picks.
 
 mod curve;
+mod double;
 mod erf;
 mod factor;
 mod integrals;

@@ -13,7 +13,7 @@
 //! `x_p = x_q = 0`. Written so, nothing is divided by a small number that is not itself in the numerator. Fields that coincide
 //! need the first two lines only.
 
-use std::f64::consts::{PI, TAU};
+use std::f64::consts::{FRAC_1_PI, PI, TAU};
 
 use super::orthant::Orthant;
 use super::{Expectations, Fields};
@@ -85,6 +85,47 @@ impl Pairs {
         let (ia, ib, ab) = (i * n + a, i * n + b, a * n + b);
         let orthant = self.psi[ia] + self.psi[ib] + self.psi[ab] - PI;
         c[ab] * orthant + self.s[ab] + (c[ia] * self.s[ib] + c[ib] * self.s[ia]) * self.inverse[i]
+    }
+
+    /// Whether the sine of the angle between two fields is at most √`square`, and if so whether they point the same way.
+    fn parallel(&self, c: &[f64], a: usize, b: usize, square: f64) -> Option<bool> {
+        let at = a * self.n + b;
+        let s = self.s[at];
+        (s * s * self.inverse[a] * self.inverse[b] <= square).then_some(c[at] > 0.0)
+    }
+
+    /// `E[1_i 1_k r_a r_b]` for four different fields.
+    fn four(&self, c: &[f64], [i, k, a, b]: [usize; 4]) -> f64 {
+        if [i, k, a, b].iter().any(|&p| self.inverse[p] == 0.0) {
+            return 0.0;
+        }
+        // An angle θ between two fields that are taken for one costs θ for two steps, else θ².
+        let same = match self.parallel(c, i, k, 4e-15) {
+            Some(true) => Some(self.triple(c, i, a, b)),
+            Some(false) => Some(0.0),
+            None => None,
+        };
+        let same = same.or_else(|| {
+            [(i, a, k), (i, b, k), (k, a, i), (k, b, i)].into_iter().find_map(|(p, q, step)| {
+                let along = self.parallel(c, p, q, 1e-12)?;
+                Some(if along { self.triple(c, step, a, b) } else { 0.0 })
+            })
+        });
+        let same = same.or_else(|| {
+            if !self.parallel(c, a, b, 1e-12)? {
+                return Some(0.0);
+            }
+            let n = self.n;
+            let scale = (c[b * n + b] * self.inverse[a]).sqrt();
+            Some(0.5 * (scale * self.square(c, i, k, a) + self.square(c, i, k, b) / scale))
+        });
+        same.map_or_else(
+            || {
+                let orthant = Orthant::new(c, self.n, [i, k, a, b]);
+                orthant.second_moment(orthant.probability(), 2, 3)
+            },
+            |value| value * 0.25 * FRAC_1_PI,
+        )
     }
 
     /// `4π E[1_i 1_k r_a²]` for three different fields.
@@ -195,9 +236,7 @@ impl Expectations for Relu {
                         if a == i || a == k || b == i || b == k {
                             continue;
                         }
-                        let orthant = Orthant::new(c, n, [i, k, a, b]);
-                        let value = 2.0 * outputs[a] * outputs[b] * orthant.second_moment(2, 3);
-                        out[i * students + k] += value;
+                        out[i * students + k] += 2.0 * outputs[a] * outputs[b] * pairs.four(c, [i, k, a, b]);
                         out[k * students + i] = out[i * students + k];
                     }
                 }
