@@ -15,6 +15,7 @@ mod double;
 mod erf;
 mod factor;
 mod integrals;
+mod lanes;
 mod orthant;
 mod polynomial;
 mod quadrature;

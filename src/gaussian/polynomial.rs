@@ -155,8 +155,7 @@ impl Expectations for Polynomial {
                 let ([p, q], [r, s]) = (slope[i], slope[k]);
                 let at = i * n + k;
                 let product = second * c[at] + 2.0 * cb[i] * cb[k] + 8.0 * cgcgc[at] + 4.0 * m * cgc[at];
-                out[i * students + k] =
-                    p * r * second + 2.0 * (p * s * ch[k] + r * q * ch[i]) + q * s * product;
+                out[i * students + k] = p * r * second + 2.0 * (p * s * ch[k] + r * q * ch[i]) + q * s * product;
             }
         }
         Ok(())

@@ -15,6 +15,7 @@
 
 use std::f64::consts::{FRAC_1_PI, PI, TAU};
 
+use super::lanes::angle;
 use super::orthant::Orthant;
 use super::{Expectations, Fields};
 use crate::error::Result;
@@ -41,7 +42,7 @@ pub(super) fn pair(p: f64, q: f64, pq: f64) -> (f64, f64) {
         return (0.0, 0.0);
     }
     let s = (p * q - pq * pq).max(0.0).sqrt();
-    (s, libm::atan2(s, -pq))
+    (s, angle(s, -pq))
 }
 
 /// `2π E[r_p r_q] = s + C_pq ψ`, which falls like `ψ³` at an angle near π.
@@ -94,6 +95,24 @@ impl Pairs {
         (s * s * self.inverse[a] * self.inverse[b] <= square).then_some(c[at] > 0.0)
     }
 
+    /// Adds to the upper triangle of `out` what four different fields, in ascending order, contribute in all their roles.
+    fn set(&self, c: &[f64], outputs: &[f64], students: usize, at: [usize; 4], out: &mut [f64]) {
+        const ROLES: [[usize; 4]; 6] =
+            [[0, 1, 2, 3], [0, 2, 1, 3], [0, 3, 1, 2], [1, 2, 0, 3], [1, 3, 0, 2], [2, 3, 0, 1]];
+        let special = at.iter().any(|&p| self.inverse[p] == 0.0)
+            || ROLES.iter().any(|[p, q, ..]| self.parallel(c, at[*p], at[*q], 1e-12).is_some());
+        let orthant = (!special).then(|| Orthant::new(c, &self.inverse, at));
+        for [i, k, a, b] in ROLES {
+            if at[k] < students {
+                let value = match &orthant {
+                    Some(orthant) => orthant.second_moment(a, b),
+                    None => self.four(c, [at[i], at[k], at[a], at[b]]),
+                };
+                out[at[i] * students + at[k]] += 2.0 * outputs[at[a]] * outputs[at[b]] * value;
+            }
+        }
+    }
+
     /// `E[1_i 1_k r_a r_b]` for four different fields.
     fn four(&self, c: &[f64], [i, k, a, b]: [usize; 4]) -> f64 {
         if [i, k, a, b].iter().any(|&p| self.inverse[p] == 0.0) {
@@ -120,10 +139,7 @@ impl Pairs {
             Some(0.5 * (scale * self.square(c, i, k, a) + self.square(c, i, k, b) / scale))
         });
         same.map_or_else(
-            || {
-                let orthant = Orthant::new(c, self.n, [i, k, a, b]);
-                orthant.second_moment(orthant.probability(), 2, 3)
-            },
+            || Orthant::new(c, &self.inverse, [i, k, a, b]).second_moment(2, 3),
             |value| value * 0.25 * FRAC_1_PI,
         )
     }
@@ -228,18 +244,19 @@ impl Expectations for Relu {
                 (out[i * students + k], out[k * students + i]) = (sum / (2.0 * TAU), sum / (2.0 * TAU));
             }
         }
-        // Four different fields: all that belongs to one set of four at a time.
+        // Four different fields: all that belongs to one set of four at a time. Students come first.
         for i in 0..students {
             for k in i + 1..students {
-                for a in 0..n {
+                for a in k + 1..n {
                     for b in a + 1..n {
-                        if a == i || a == k || b == i || b == k {
-                            continue;
-                        }
-                        out[i * students + k] += 2.0 * outputs[a] * outputs[b] * pairs.four(c, [i, k, a, b]);
-                        out[k * students + i] = out[i * students + k];
+                        pairs.set(c, outputs, students, [i, k, a, b], out);
                     }
                 }
+            }
+        }
+        for i in 0..students {
+            for k in 0..i {
+                out[i * students + k] = out[k * students + i];
             }
         }
         Ok(())
