@@ -133,7 +133,8 @@ fn fields_may_coincide_oppose_or_vanish() {
         let relu = check(&Activation::Relu, &Activation::Relu, fields, &outputs, Quadrature::Split { points: 32 });
         // The square root of rounding in the angle between parallel vectors.
         assert!(relu < 3e-8, "{vectors:?}: {relu:e}");
-        let erf = check(&Activation::Erf, &Activation::Erf, fields, &outputs, Quadrature::Trapezoidal { points: 48 });
+        let erf = check(&Activation::Erf, &Activation::Erf, fields, &outputs, Quadrature::Trapezoidal { points: 64 });
+        // Deviations up to 1.7.
         assert!(erf < 1e-9, "{vectors:?}: {erf:e}");
     }
 }
@@ -213,9 +214,9 @@ fn kinks_with_biases_agree_with_finer_panels() {
         let run = |points| {
             all(&mut *expectations(&student, &teacher, false, Quadrature::Split { points }).unwrap(), fields, &outputs)
         };
-        let difference = largest(&run(20), &run(48));
-        // The coarser of the two.
-        assert!(difference < 1e-6, "{student:?} {teacher:?}: {difference:e}");
+        let difference = largest(&run(32), &run(48));
+        // What tanh leaves at 32 points a panel.
+        assert!(difference < 1e-9, "{student:?} {teacher:?}: {difference:e}");
     }
 }
 
@@ -231,9 +232,9 @@ proptest::proptest! {
         let rows: Vec<&[f64]> = vectors.iter().map(|v| &v[..depth]).collect();
         let c = gram(&rows);
         let fields = Fields { students, covariance: &c, mean: &[0.0; 5] };
-        let relu = check(&Activation::Relu, &Activation::Relu, fields, &OUTPUTS, Quadrature::Split { points: 24 });
-        // Of either: near-kinks in the panels, twelve points in the orthant probability.
-        proptest::prop_assert!(relu < 2e-8, "relu {:e}", relu);
+        let relu = check(&Activation::Relu, &Activation::Relu, fields, &OUTPUTS, Quadrature::Split { points: 40 });
+        // Panels of 40 points at fields that nearly oppose each other (48 points: 1e-10).
+        proptest::prop_assert!(relu < 1e-8, "relu {:e}", relu);
         let erf = check(&Activation::Erf, &Activation::Erf, fields, &OUTPUTS, Quadrature::Trapezoidal { points: 40 });
         proptest::prop_assert!(erf < 1e-7, "erf {:e}", erf);
     }
