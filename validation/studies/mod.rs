@@ -19,6 +19,7 @@ use crate::report::Report;
 
 mod averaged_exact;
 mod fokker_planck_space;
+mod gaussian_integrals;
 mod joint;
 mod lqg;
 mod ornstein_uhlenbeck;
@@ -88,6 +89,7 @@ studies![
     effective_selection,
     noise_and_diversity,
     quadratic_training,
+    gaussian_integrals,
 ];
 
 /// Asserts every gate of a study at the quick level, and that it has data and a picture to show.
