@@ -133,9 +133,24 @@ fn noise(students: usize, c: &[f64], outputs: &[f64], columns: &mut [[Lane; 2]],
                 let ([x, y], t) = (&columns[b], &scale[b]);
                 let weight = if a == b { ca * ca } else { 2.0 * ca * outputs[b] };
                 let cab = c[a * n + b];
+                let mut sine = [0.0; LANES];
                 for lane in 0..LANES {
                     let tilted = cab - left[lane] * x[lane] - right[lane] * y[lane];
-                    sum[lane] += weight * asin(tilted * s[lane] * t[lane]);
+                    sine[lane] = tilted * s[lane] * t[lane];
+                }
+                // Variances up to 1 give arguments up to ½: the root is seldom needed.
+                let mut small = true;
+                for x in sine {
+                    small &= x.abs() < 0.5;
+                }
+                if small {
+                    for lane in 0..LANES {
+                        sum[lane] += weight * asin_small(sine[lane], sine[lane] * sine[lane]);
+                    }
+                } else {
+                    for lane in 0..LANES {
+                        sum[lane] += weight * asin(sine[lane]);
+                    }
                 }
             }
         }
@@ -155,6 +170,14 @@ fn asin(x: f64) -> f64 {
     let half = 0.5 * (1.0 - if size > 1.0 { 1.0 } else { size });
     let z = if small { x * x } else { half };
     let s = if small { size } else { half.sqrt() };
+    let arc = asin_small(s, z);
+    let arc = if small { arc } else { FRAC_PI_2 - 2.0 * arc };
+    arc.copysign(x)
+}
+
+/// `asin s` for `0 ≤ s ≤ ½` (or of the same sign for negative s), given `z = s²`.
+#[inline(always)]
+fn asin_small(s: f64, z: f64) -> f64 {
     let p = z
         * (1.666_666_666_666_666_6e-1
             + z * (-3.255_658_186_224_009e-1
@@ -164,9 +187,7 @@ fn asin(x: f64) -> f64 {
     let q = 1.0
         + z * (-2.403_394_911_734_414
             + z * (2.020_945_760_233_505_7 + z * (-6.882_839_716_054_533e-1 + z * 7.703_815_055_590_194e-2)));
-    let arc = s + s * (p / q);
-    let arc = if small { arc } else { FRAC_PI_2 - 2.0 * arc };
-    arc.copysign(x)
+    s + s * (p / q)
 }
 
 #[cfg(test)]
