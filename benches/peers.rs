@@ -86,7 +86,9 @@ fn distance(a: &[f64], b: &[f64]) -> f64 {
 }
 
 fn main() -> Result<()> {
-    if std::env::args().any(|a| a == "saad") { return saad_solla::compare(); }
+    if std::env::args().any(|a| a == "saad") {
+        return saad_solla::compare();
+    }
     // Before the first use of the pool; nothing else runs yet.
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build_global();
     if let Err(error) = pool {

@@ -32,7 +32,9 @@ pub fn compare() -> Result<()> {
     let peers = peer("saad_solla.py");
     for (units, name) in [(2, "erf K = M = 2"), (4, "erf K = M = 4")] {
         let (exact, _) = solve(units, &Activation::Erf, 1e-13)?;
-        for (tool, worst, tolerances) in [("LSODA", 1e-6, [3e-6, 1e-6, 3e-7, 1e-7]), ("DOP853", 1e-10, [1e-9, 3e-10, 1e-10, 3e-11])] {
+        for (tool, worst, tolerances) in
+            [("LSODA", 1e-6, [3e-6, 1e-6, 3e-7, 1e-7]), ("DOP853", 1e-10, [1e-9, 3e-10, 1e-10, 3e-11])]
+        {
             for tolerance in tolerances {
                 let (seconds, (states, evaluations)) = timed(21, || solve(units, &Activation::Erf, tolerance))?;
                 let error = states.iter().zip(&exact).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
@@ -41,7 +43,10 @@ pub fn compare() -> Result<()> {
                 let beside = beside.map_or("| | |".to_owned(), |(_, cpu, error)| {
                     format!("| {:.2} ms | {error:.1e} | 1/{:.1} |", cpu * 1e3, cpu / seconds)
                 });
-                println!("| {name} against {tool}, tolerance {tolerance:e} | {:.3} ms | {error:.1e}{mark} | {evaluations} {beside}", seconds * 1e3);
+                println!(
+                    "| {name} against {tool}, tolerance {tolerance:e} | {:.3} ms | {error:.1e}{mark} | {evaluations} {beside}",
+                    seconds * 1e3
+                );
             }
         }
     }

@@ -22,6 +22,8 @@ pub(super) struct Erf {
     columns: Vec<[Lane; 2]>,
     /// `1/√(1 + C̃_aa)`.
     scale: Vec<Lane>,
+    /// What field b contributes to the drift of one student.
+    weights: Vec<f64>,
 }
 
 impl Expectations for Erf {
@@ -56,25 +58,8 @@ impl Expectations for Erf {
     }
 
     fn drift(&mut self, fields: Fields<'_>, outputs: &[f64], out: &mut [f64]) -> Result<()> {
-        let (n, c) = (fields.len(), fields.covariance);
-        for (i, row) in out.chunks_exact_mut(n).enumerate() {
-            let ci = &c[i * n..][..n];
-            let qi = 1.0 + ci[i];
-            row.fill(0.0);
-            let mut along = 0.0;
-            for b in 0..n {
-                let cb = &c[b * n..][..n];
-                let weight = FRAC_2_PI * outputs[b] / (qi * (1.0 + cb[b]) - ci[b] * ci[b]).sqrt();
-                along += weight * ci[b];
-                for (sum, cab) in row.iter_mut().zip(cb) {
-                    *sum += weight * cab;
-                }
-            }
-            let along = along / qi;
-            for (sum, cia) in row.iter_mut().zip(ci) {
-                *sum -= along * cia;
-            }
-        }
+        self.weights.resize(fields.len(), 0.0);
+        drift(fields.covariance, outputs, &mut self.weights, out);
         Ok(())
     }
 
@@ -88,18 +73,42 @@ impl Expectations for Erf {
 }
 
 #[multiversion(targets("x86_64+avx2"))]
+fn drift(c: &[f64], outputs: &[f64], weights: &mut [f64], out: &mut [f64]) {
+    let n = outputs.len();
+    let (c, weights) = (&c[..n * n], &mut weights[..n]);
+    for (i, row) in out.chunks_exact_mut(n).enumerate() {
+        let ci = &c[i * n..][..n];
+        let qi = 1.0 + ci[i];
+        for b in 0..n {
+            weights[b] = FRAC_2_PI * outputs[b] / (qi * (1.0 + c[b * n + b]) - ci[b] * ci[b]).sqrt();
+        }
+        let along: f64 = weights.iter().zip(ci).map(|(weight, cib)| weight * cib).sum::<f64>() / qi;
+        for (sum, cia) in row.iter_mut().zip(ci) {
+            *sum = -along * cia;
+        }
+        for (weight, cb) in weights.iter().zip(c.chunks_exact(n)) {
+            for (sum, cab) in row.iter_mut().zip(cb) {
+                *sum += weight * cab;
+            }
+        }
+    }
+}
+
+#[multiversion(targets("x86_64+avx2"))]
 fn noise(students: usize, c: &[f64], outputs: &[f64], columns: &mut [[Lane; 2]], scale: &mut [Lane], out: &mut [f64]) {
     let n = columns.len();
-    let mut pairs = (0..students).flat_map(|i| (i..students).map(move |k| (i, k)));
-    loop {
+    let (mut i, mut k) = (0, 0);
+    while i < students {
         let mut group = [(0, 0); LANES];
         let mut filled = 0;
-        for pair in pairs.by_ref().take(LANES) {
-            group[filled] = pair;
+        while filled < LANES && i < students {
+            group[filled] = (i, k);
             filled += 1;
-        }
-        if filled == 0 {
-            return;
+            k += 1;
+            if k == students {
+                i += 1;
+                k = i;
+            }
         }
         // 1/det(1 + C_SS), and the entries of (1 + C_SS)⁻¹.
         let (mut root, mut ii, mut kk, mut ik) = ([0.0; LANES], [0.0; LANES], [0.0; LANES], [0.0; LANES]);

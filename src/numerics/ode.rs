@@ -80,7 +80,20 @@ macro_rules! solve_by {
         let (beta, shrink, grow) = ($safety.1, $safety.2, $safety.3);
         let length = $end - $start;
         let mut solver = $solver::from_param(
-            $system, $start, $end, length, $y, $relative, $absolute, $safety.0, beta, shrink, grow, length, $step, MAX_STEPS,
+            $system,
+            $start,
+            $end,
+            length,
+            $y,
+            $relative,
+            $absolute,
+            $safety.0,
+            beta,
+            shrink,
+            grow,
+            length,
+            $step,
+            MAX_STEPS,
             // Its test for stiffness would end a run that is merely long.
             u32::MAX,
             OutputType::Sparse,
@@ -118,11 +131,13 @@ impl Run<'_> {
                 residual: f64::INFINITY,
                 tolerance: self.tolerance.absolute,
             },
-            IntegrationError::StepSizeUnderflow { x } | IntegrationError::StiffnessDetected { x } => Error::StepTooSmall {
-                time: x,
-                step: f64::EPSILON * x,
-                tolerance: self.tolerance.absolute.max(self.tolerance.relative),
-            },
+            IntegrationError::StepSizeUnderflow { x } | IntegrationError::StiffnessDetected { x } => {
+                Error::StepTooSmall {
+                    time: x,
+                    step: f64::EPSILON * x,
+                    tolerance: self.tolerance.absolute.max(self.tolerance.relative),
+                }
+            }
         })?;
         *self.step = longest;
         if let Some(last) = last {
