@@ -1,4 +1,4 @@
-//! Explicit integration of ordinary differential equations: Dop853 of the crate `ode_solvers`.
+//! Explicit integration of ordinary differential equations: Dopri5 and Dop853 of the crate `ode_solvers`.
 
 use std::cell::RefCell;
 
@@ -24,9 +24,9 @@ const FIFTH_ORDER: f64 = 1e-6;
 /// Steps after which [`integrate`] gives up.
 const MAX_STEPS: u32 = 2_000_000;
 
-/// Integrates `y' = rhs(t, y)` from `start` to `end` in place by the explicit Runge–Kutta method of order 8 of
-/// Dormand & Prince (Hairer, Nørsett & Wanner 1993, DOP853). The root mean square over the components of
-/// error/(absolute + relative·|y|) is held below 1 in each step.
+/// Integrates `y' = rhs(t, y)` over `interval` in place by an explicit Runge–Kutta method of Dormand & Prince (Hairer,
+/// Nørsett & Wanner 1993): DOP853 of order 8, from tolerance 1e-6 DOPRI5 of order 5. The root mean square over the
+/// components of error/(absolute + relative·|y|) is held below 1 in each step.
 ///
 /// `step` is the first step tried (0: chosen automatically) and returns the longest step that was accepted, to start
 /// the next interval with.
