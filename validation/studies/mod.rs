@@ -21,6 +21,7 @@ mod averaged_exact;
 mod fokker_planck_space;
 mod joint;
 mod lqg;
+mod order_parameter_steps;
 mod ornstein_uhlenbeck;
 mod stationary;
 mod time_order;
@@ -88,6 +89,7 @@ studies![
     effective_selection,
     noise_and_diversity,
     quadratic_training,
+    order_parameter_steps,
 ];
 
 /// Asserts every gate of a study at the quick level, and that it has data and a picture to show.
