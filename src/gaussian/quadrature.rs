@@ -1,0 +1,502 @@
+//! Expectations by quadrature, for any activations and means.
+//!
+//! The fields of one expectation are written as linear functions of independent normal variables, as many as the rank of their
+//! covariance; of three or four fields of full rank the last is averaged first, into a table over its conditional mean. All
+//! expectations over the same set of fields are done at the same nodes.
+
+use super::factor::{Factor, MOST};
+use super::rules::{Nodes, RADIUS, Rule};
+use super::unit::{Powers, Smoothed, Unit, power};
+use super::{Expectations, Fields, Quadrature};
+use crate::error::Result;
+use crate::problem::Activation;
+
+/// `E[g'_i g'_k g_a g_b]` for all indices that a set of distinct fields serves.
+#[derive(Debug, Clone)]
+struct Set {
+    fields: Vec<usize>,
+    /// The powers that occur, for each of the fields.
+    kinds: Vec<Vec<Powers>>,
+    integrands: Vec<Integrand>,
+}
+
+/// One product over the fields of a set.
+#[derive(Debug, Clone)]
+struct Integrand {
+    powers: Vec<Powers>,
+    /// Which of [`Set::kinds`], for each of the fields.
+    kind: Vec<usize>,
+    /// `(i K + k, a, b, multiplicity)`.
+    uses: Vec<(usize, usize, usize, f64)>,
+}
+
+/// All sets that the noise of K students among n fields needs.
+fn sets(students: usize, n: usize) -> Vec<Set> {
+    let mut sets: Vec<Set> = Vec::new();
+    for i in 0..students {
+        for k in i..students {
+            for a in 0..n {
+                for b in a..n {
+                    let mut fields = vec![i, k, a, b];
+                    fields.sort_unstable();
+                    fields.dedup();
+                    let count = |f: usize, list: [usize; 2]| list.iter().filter(|&&x| x == f).count() as u8;
+                    let powers: Vec<Powers> = fields.iter().map(|&f| (count(f, [i, k]), count(f, [a, b]))).collect();
+                    let at = sets.iter().position(|set| set.fields == fields).unwrap_or_else(|| {
+                        let kinds = vec![Vec::new(); fields.len()];
+                        sets.push(Set { fields, kinds, integrands: Vec::new() });
+                        sets.len() - 1
+                    });
+                    let set = &mut sets[at];
+                    let at = set.integrands.iter().position(|one| one.powers == powers).unwrap_or_else(|| {
+                        let mut kind = Vec::new();
+                        for (kinds, &powers) in set.kinds.iter_mut().zip(&powers) {
+                            kind.push(kinds.iter().position(|&p| p == powers).unwrap_or(kinds.len()));
+                            if kind.last() == Some(&kinds.len()) {
+                                kinds.push(powers);
+                            }
+                        }
+                        set.integrands.push(Integrand { powers, kind, uses: Vec::new() });
+                        set.integrands.len() - 1
+                    });
+                    let multiplicity = if a == b { 1.0 } else { 2.0 };
+                    set.integrands[at].uses.push((i * students + k, a, b, multiplicity));
+                }
+            }
+        }
+    }
+    sets
+}
+
+/// Averages by a rule.
+#[derive(Debug, Clone)]
+pub(super) struct ByQuadrature {
+    rule: Rule,
+    quadrature: Quadrature,
+    units: [Unit; 2],
+    /// Plan of the noise, and the `(K, n)` that it is for.
+    sets: Vec<Set>,
+    size: (usize, usize),
+    work: Work,
+    /// The coarser rule of [`Expectations::estimated_error`].
+    coarse: Option<Box<ByQuadrature>>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Work {
+    /// Along each direction, where that is the same everywhere.
+    nodes: [Nodes; MOST],
+    ends: Vec<f64>,
+    smoothed: Smoothed,
+    /// Values of all powers of all fields along the innermost direction.
+    rows: Vec<f64>,
+    sums: Vec<f64>,
+    product: Vec<f64>,
+}
+
+/// What two fields need: index 0 and 1 are the fields, or the variables z.
+#[derive(Debug, Clone, Copy, Default)]
+struct Pair {
+    values: f64,
+    /// `E[g'_0 g_1]`, `E[g'_1 g_0]`.
+    value_slopes: [f64; 2],
+    slopes: f64,
+    /// `E[g'_0 g_1 z]`, `E[g'_1 g_0 z]`.
+    moments: [[f64; 2]; 2],
+}
+
+impl ByQuadrature {
+    /// # Errors
+    /// [`crate::Error::Parameter`] for a number of points that the rule cannot have.
+    pub(super) fn new(student: &Activation, teacher: &Activation, quadrature: Quadrature) -> Result<Self> {
+        let units = [Unit::new(student, ["g", "g'"]), Unit::new(teacher, ["g*", "g*'"])];
+        let rule = Rule::new(quadrature, units.iter().any(|unit| !unit.kinks.is_empty()))?;
+        let quadrature = rule.resolved(quadrature);
+        Ok(Self { rule, quadrature, units, sets: Vec::new(), size: (0, 0), work: Work::default(), coarse: None })
+    }
+
+    /// Tables where the fields live.
+    fn prepare(&mut self, fields: Fields<'_>) {
+        let n = fields.len();
+        for (unit, range) in self.units.iter_mut().zip([0..fields.students, fields.students..n]) {
+            let (mut low, mut high) = (0.0_f64, 0.0_f64);
+            for a in range {
+                // The conditional mean and what is averaged around it each reach RADIUS of their deviations.
+                let reach = std::f64::consts::SQRT_2 * RADIUS * fields.covariance[a * n + a].max(0.0).sqrt() + 1.0;
+                low = low.min(fields.mean[a] - reach);
+                high = high.max(fields.mean[a] + reach);
+            }
+            unit.prepare(low, high);
+        }
+    }
+
+    fn check(&self) -> Result<()> {
+        self.units.iter().try_for_each(Unit::check)
+    }
+
+    fn pair(&mut self, fields: Fields<'_>, a: usize, b: usize) -> (Factor, Pair) {
+        let n = fields.len();
+        let at = [a, b];
+        let at = if a == b { &at[..1] } else { &at[..] };
+        let factor = Factor::new(fields.covariance, n, at);
+        let mut cursor = Cursor::new(self, fields, at, &factor);
+        cursor.directions();
+        let mut pair = Pair::default();
+        // Which place belongs to a and b.
+        let place = |f: usize| (0..factor.len).find(|&t| at[factor.order[t]] == f).unwrap_or(0);
+        let places = [place(a), place(b)];
+        let outer = if factor.rank == 2 { cursor.take(0, cursor.mean, RADIUS) } else { Nodes::one() };
+        for (&z0, &w0) in outer.z.iter().zip(&outer.w) {
+            let mut base = cursor.mean;
+            if factor.rank == 2 {
+                for (base, l) in base.iter_mut().zip(&factor.l) {
+                    *base += l[0] * z0;
+                }
+            }
+            let last = factor.rank.saturating_sub(1);
+            let inner = if factor.rank > 0 {
+                let left = if factor.rank == 2 { (RADIUS * RADIUS - z0 * z0).max(0.0).sqrt() } else { RADIUS };
+                cursor.take(last, base, left)
+            } else {
+                Nodes::one()
+            };
+            for (&z, &w) in inner.z.iter().zip(&inner.w) {
+                let w = w * w0;
+                let x = |t: usize| base[t] + factor.l[t][last] * z;
+                let (g, d) = cursor.unit(places[0]).at(x(places[0]));
+                let (h, e) = if a == b { (g, d) } else { cursor.unit(places[1]).at(x(places[1])) };
+                let (dh, eg) = (w * d * h, w * e * g);
+                pair.values += w * g * h;
+                pair.slopes += w * d * e;
+                pair.value_slopes[0] += dh;
+                pair.value_slopes[1] += eg;
+                let z = if factor.rank == 2 { [z0, z] } else { [z, 0.0] };
+                for (sum, z) in pair.moments[0].iter_mut().zip(z) {
+                    *sum += dh * z;
+                }
+                for (sum, z) in pair.moments[1].iter_mut().zip(z) {
+                    *sum += eg * z;
+                }
+            }
+            cursor.give(last, inner);
+        }
+        cursor.give(0, outer);
+        (factor, pair)
+    }
+}
+
+/// A set of fields while it is integrated.
+struct Cursor<'a> {
+    rule: &'a Rule,
+    units: &'a [Unit; 2],
+    work: &'a mut Work,
+    factor: &'a Factor,
+    /// Which unit and mean stand at each place.
+    which: [usize; MOST],
+    mean: [f64; MOST],
+}
+
+impl Nodes {
+    fn one() -> Self {
+        Self { z: vec![0.0], w: vec![1.0] }
+    }
+}
+
+impl<'a> Cursor<'a> {
+    fn new(owner: &'a mut ByQuadrature, fields: Fields<'_>, at: &[usize], factor: &'a Factor) -> Self {
+        let (mut which, mut mean) = ([0; MOST], [0.0; MOST]);
+        for t in 0..factor.len {
+            let field = at[factor.order[t]];
+            which[t] = usize::from(field >= fields.students);
+            mean[t] = fields.mean[field];
+        }
+        Self { rule: &owner.rule, units: &owner.units, work: &mut owner.work, factor, which, mean }
+    }
+
+    fn unit(&self, place: usize) -> &'a Unit {
+        &self.units[self.which[place]]
+    }
+
+    /// Rules that do not depend on where the other variables stand.
+    fn directions(&mut self) {
+        if self.rule.splits() {
+            return;
+        }
+        for d in 0..self.factor.rank {
+            let slopes: [_; MOST] =
+                std::array::from_fn(|t| (self.factor.l[t][d], self.units[self.which[t]].smoothness));
+            self.rule.along(&slopes[..self.factor.len], &mut self.work.ends, RADIUS, &mut self.work.nodes[d]);
+        }
+    }
+
+    /// Nodes along direction d, the conditional means being `base`, on `|z| ≤ radius`.
+    fn take(&mut self, d: usize, base: [f64; MOST], radius: f64) -> Nodes {
+        let mut nodes = std::mem::take(&mut self.work.nodes[d]);
+        if self.rule.splits() {
+            let ends = &mut self.work.ends;
+            ends.clear();
+            ends.push(0.0);
+            for t in d..self.factor.len {
+                let l = &self.factor.l[t];
+                if l[d] == 0.0 {
+                    continue;
+                }
+                let rest: f64 = l[d + 1..].iter().map(|x| x * x).sum::<f64>().sqrt() / l[d].abs();
+                for kink in &self.units[self.which[t]].kinks {
+                    let at = (kink - base[t]) / l[d];
+                    if rest < 0.5 {
+                        ends.push(at);
+                        if rest > 0.0 {
+                            ends.extend([at - 5.0 * rest, at + 5.0 * rest]);
+                        }
+                    }
+                }
+            }
+            self.rule.along(&[], ends, radius, &mut nodes);
+        }
+        nodes
+    }
+
+    fn give(&mut self, d: usize, nodes: Nodes) {
+        self.work.nodes[d] = nodes;
+    }
+
+    /// All integrands of `set`, into `work.sums`.
+    fn integrate(&mut self, set: &Set) {
+        let factor = self.factor;
+        let last = factor.len - 1;
+        let smoothed = factor.rank == factor.len && (factor.len > 2 || (factor.len == 2 && self.unit(last).is_relu()));
+        let dims = if smoothed { factor.rank - 1 } else { factor.rank };
+        self.directions();
+        self.work.sums.clear();
+        self.work.sums.resize(set.integrands.len(), 0.0);
+        if smoothed {
+            let nodes = if self.rule.splits() && self.unit(last).is_relu() {
+                Nodes::default()
+            } else {
+                self.take(last, self.mean, RADIUS)
+            };
+            let spread = RADIUS * factor.l[last][..last].iter().map(|x| x * x).sum::<f64>().sqrt();
+            let range = [self.mean[last] - spread, self.mean[last] + spread];
+            let kinds = &set.kinds[factor.order[last]];
+            let unit = self.unit(last);
+            self.work.smoothed.prepare(unit, kinds, factor.l[last][last], &nodes, range);
+            self.give(last, nodes);
+        }
+        let mut scalars = [[0.0; 9]; MOST];
+        self.descend(set, (0, dims, smoothed), self.mean, (1.0, RADIUS * RADIUS), &mut scalars);
+    }
+
+    /// Integrates over directions `level..dims`; `scalars` holds the powers of the fields that are fixed.
+    fn descend(
+        &mut self,
+        set: &Set,
+        (level, dims, smoothed): (usize, usize, bool),
+        base: [f64; MOST],
+        (weight, left): (f64, f64),
+        scalars: &mut [[f64; 9]; MOST],
+    ) {
+        if level + 1 >= dims {
+            return self.row(set, (dims, smoothed), base, (weight, left), scalars);
+        }
+        let nodes = self.take(level, base, left.sqrt());
+        for (&z, &w) in nodes.z.iter().zip(&nodes.w) {
+            if z * z > left {
+                continue;
+            }
+            let mut base = base;
+            for (base, l) in base.iter_mut().zip(&self.factor.l) {
+                *base += l[level] * z;
+            }
+            let (g, d) = self.unit(level).at(base[level]);
+            for (value, &powers) in scalars[level].iter_mut().zip(&set.kinds[self.factor.order[level]]) {
+                *value = power(powers, g, d);
+            }
+            self.descend(set, (level + 1, dims, smoothed), base, (weight * w, left - z * z), scalars);
+        }
+        self.give(level, nodes);
+    }
+
+    /// The innermost direction.
+    fn row(
+        &mut self,
+        set: &Set,
+        (dims, smoothed): (usize, bool),
+        base: [f64; MOST],
+        (weight, left): (f64, f64),
+        scalars: &[[f64; 9]; MOST],
+    ) {
+        let factor = self.factor;
+        let inner = dims.saturating_sub(1);
+        let nodes = if dims == 0 { Nodes::one() } else { self.take(inner, base, left.sqrt()) };
+        let from = nodes.z.partition_point(|&z| z < 0.0 && z * z > left);
+        let to = nodes.z.partition_point(|&z| z < 0.0 || z * z <= left);
+        let (z, w) = (&nodes.z[from..to.max(from)], &nodes.w[from..to.max(from)]);
+        let count = z.len();
+        let mut rows = std::mem::take(&mut self.work.rows);
+        let mut starts = [0; MOST];
+        rows.clear();
+        for t in inner..factor.len {
+            let (unit, l) = (self.unit(t), if dims == 0 { 0.0 } else { factor.l[t][inner] });
+            let kinds = &set.kinds[factor.order[t]];
+            starts[t] = rows.len();
+            rows.resize(rows.len() + kinds.len() * count, 0.0);
+            let block = &mut rows[starts[t]..];
+            if smoothed && t == factor.len - 1 {
+                for (kind, row) in block.chunks_exact_mut(count.max(1)).enumerate() {
+                    for (value, z) in row.iter_mut().zip(z) {
+                        *value = self.work.smoothed.at(unit, kind, base[t] + l * z);
+                    }
+                }
+            } else {
+                for (j, z) in z.iter().enumerate() {
+                    let (g, d) = unit.at(base[t] + l * z);
+                    for (kind, &powers) in kinds.iter().enumerate() {
+                        block[kind * count + j] = power(powers, g, d);
+                    }
+                }
+            }
+        }
+        let Work { sums, product, .. } = &mut *self.work;
+        for (sum, integrand) in sums.iter_mut().zip(&set.integrands) {
+            let mut scale = weight;
+            for (t, scalars) in scalars.iter().enumerate().take(inner) {
+                scale *= scalars[integrand.kind[factor.order[t]]];
+            }
+            product.clear();
+            product.extend_from_slice(w);
+            for t in inner..factor.len {
+                let start = starts[t] + integrand.kind[factor.order[t]] * count;
+                for (product, value) in product.iter_mut().zip(&rows[start..start + count]) {
+                    *product *= value;
+                }
+            }
+            *sum += scale * product.iter().sum::<f64>();
+        }
+        self.work.rows = rows;
+        if dims > 0 {
+            self.give(inner, nodes);
+        }
+    }
+}
+
+impl Expectations for ByQuadrature {
+    fn values(&mut self, fields: Fields<'_>, out: &mut [f64]) -> Result<()> {
+        self.prepare(fields);
+        let n = fields.len();
+        for a in 0..n {
+            for b in a..n {
+                let value = self.pair(fields, a, b).1.values;
+                (out[a * n + b], out[b * n + a]) = (value, value);
+            }
+        }
+        self.check()
+    }
+
+    fn value_slopes(&mut self, fields: Fields<'_>, out: &mut [f64]) -> Result<()> {
+        self.prepare(fields);
+        let n = fields.len();
+        for i in 0..fields.students {
+            for b in i..n {
+                let pair = self.pair(fields, i, b).1;
+                out[i * n + b] = pair.value_slopes[0];
+                if b < fields.students {
+                    out[b * n + i] = pair.value_slopes[1];
+                }
+            }
+        }
+        self.check()
+    }
+
+    fn slopes(&mut self, fields: Fields<'_>, out: &mut [f64]) -> Result<()> {
+        self.prepare(fields);
+        let n = fields.len();
+        for i in 0..fields.students {
+            for b in i..n {
+                let value = self.pair(fields, i, b).1.slopes;
+                out[i * n + b] = value;
+                if b < fields.students {
+                    out[b * n + i] = value;
+                }
+            }
+        }
+        self.check()
+    }
+
+    fn drift(&mut self, fields: Fields<'_>, outputs: &[f64], out: &mut [f64]) -> Result<()> {
+        self.prepare(fields);
+        let (n, c) = (fields.len(), fields.covariance);
+        out[..fields.students * n].fill(0.0);
+        for i in 0..fields.students {
+            for b in i..n {
+                let (factor, pair) = self.pair(fields, i, b);
+                let at = [i, b].map(|f| f * n);
+                // Cov(x_a, z) by forward substitution; then E[… x̃_a] = Σ_d Cov(x_a, z_d) E[… z_d].
+                for a in 0..n {
+                    let mut along = [0.0; 2];
+                    for d in 0..factor.rank {
+                        let known = if d == 1 { factor.l[1][0] * along[0] } else { 0.0 };
+                        along[d] = (c[at[factor.order[d]] + a] - known) / factor.l[d][d];
+                    }
+                    let moment = |which: usize| along[0] * pair.moments[which][0] + along[1] * pair.moments[which][1];
+                    out[i * n + a] += outputs[b] * moment(0);
+                    if b != i && b < fields.students {
+                        out[b * n + a] += outputs[i] * moment(1);
+                    }
+                }
+            }
+        }
+        self.check()
+    }
+
+    fn noise(&mut self, fields: Fields<'_>, outputs: &[f64], out: &mut [f64]) -> Result<()> {
+        self.prepare(fields);
+        let (n, students) = (fields.len(), fields.students);
+        if self.size != (students, n) {
+            (self.sets, self.size) = (sets(students, n), (students, n));
+        }
+        out[..students * students].fill(0.0);
+        let sets = std::mem::take(&mut self.sets);
+        for set in &sets {
+            let factor = Factor::new(fields.covariance, n, &set.fields);
+            Cursor::new(self, fields, &set.fields, &factor).integrate(set);
+            for (value, integrand) in self.work.sums.iter().zip(&set.integrands) {
+                for &(at, a, b, multiplicity) in &integrand.uses {
+                    out[at] += multiplicity * outputs[a] * outputs[b] * value;
+                }
+            }
+        }
+        self.sets = sets;
+        for i in 0..students {
+            for k in 0..i {
+                out[i * students + k] = out[k * students + i];
+            }
+        }
+        self.check()
+    }
+
+    fn estimated_error(&mut self, fields: Fields<'_>, outputs: &[f64]) -> Result<f64> {
+        let (n, students) = (fields.len(), fields.students);
+        let mut coarse = match self.coarse.take() {
+            Some(coarse) => coarse,
+            None => {
+                let mut coarse = self.clone();
+                (coarse.rule, coarse.quadrature) = Rule::coarser(self.quadrature)?;
+                Box::new(coarse)
+            }
+        };
+        let mut lists = [
+            vec![0.0; students * n],
+            vec![0.0; students * n],
+            vec![0.0; students * students],
+            vec![0.0; students * students],
+        ];
+        self.drift(fields, outputs, &mut lists[0])?;
+        coarse.drift(fields, outputs, &mut lists[1])?;
+        self.noise(fields, outputs, &mut lists[2])?;
+        coarse.noise(fields, outputs, &mut lists[3])?;
+        self.coarse = Some(coarse);
+        let largest = |a: &[f64], b: &[f64]| a.iter().zip(b).fold(0.0, |most: f64, (a, b)| most.max((a - b).abs()));
+        Ok(largest(&lists[0], &lists[1]).max(largest(&lists[2], &lists[3])))
+    }
+}
