@@ -2,12 +2,11 @@
 
 use std::fmt::Debug;
 
-use super::observables::{correlation, specialization};
 use super::trajectory::Equations;
 use crate::error::Result;
 use crate::frame::Field;
 use crate::gaussian::{Expectations, Fields, Quadrature, expectations};
-use crate::problem::{Committee, Layout, LearningRate, Momentum, OverlapAxes};
+use crate::problem::{Committee, Layout, LearningRate, Momentum, OverlapAxes, correlation, specialization};
 
 /// The equations of [`crate::order_parameters`] for one committee.
 pub struct CommitteeEquations {

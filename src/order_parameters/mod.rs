@@ -10,11 +10,11 @@
 //! [`FromFn`] for a closure.
 
 mod committee;
-mod observables;
+
 mod trajectory;
 
+pub use crate::problem::{correlation, specialization};
 pub use committee::CommitteeEquations;
-pub use observables::{correlation, specialization};
 pub use trajectory::{Equations, FromFn, Trajectory};
 
 use crate::error::Result;
