@@ -10,11 +10,17 @@
 //! [`FromFn`] for a closure.
 
 mod committee;
+mod critical_rate;
 mod observables;
+mod plateau;
+mod steady;
 mod trajectory;
 
 pub use committee::CommitteeEquations;
+pub use critical_rate::{CriticalRate, critical_learning_rate};
 pub use observables::{correlation, specialization};
+pub use plateau::{Plateau, plateau};
+pub use steady::{Steady, jacobian, steady_state};
 pub use trajectory::{Equations, FromFn, Trajectory};
 
 use crate::error::Result;
@@ -39,5 +45,7 @@ impl OrderParameters {
     }
 }
 
+#[cfg(test)]
+mod committee_tests;
 #[cfg(test)]
 mod tests;
