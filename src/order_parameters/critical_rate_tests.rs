@@ -39,7 +39,6 @@ fn two_units_learn_at_lower_rates() {
     let student = Student::new(Array2::eye(2) * 0.5, m, Activation::Erf);
     let problem = Committee::new(Teacher::orthonormal(2, Activation::Erf), student, 1.0);
     let found = critical_learning_rate(&problem, (1.0, 4.0), 1e-4, Quadrature::Automatic).unwrap();
-    println!("K=M=2: {found:?}");
     // The dynamics say the same: a small distance from the teacher shrinks below and grows above.
     for (factor, shrinks) in [(0.97, true), (1.03, false)] {
         let q = array![[1.001, 0.0], [0.0, 1.002]];
@@ -60,17 +59,15 @@ fn two_units_learn_at_lower_rates() {
 fn scaled_momentum_has_the_rate_of_plain_descent() {
     let problem = Committee { momentum: Momentum::Scaled { gamma: 2.0, alpha: 1.0 }, ..single() };
     let found = critical_learning_rate(&problem, (1.0, 6.0), 1e-5, Quadrature::Automatic).unwrap();
-    println!("scaled: {found:?}");
+    // The growth changes sign with the same slope as without momentum, up to a factor of order 1.
+    assert!((found.rate - ERF).abs() < 1e-5, "{found:?}");
 }
 
 #[test]
 fn noise_smooths_the_transition_of_a_bounded_activation() {
     let problem = Committee { noise_variance: 0.1, ..single() };
-    let found = critical_learning_rate(&problem, (1.0, 6.0), 1e-5, Quadrature::Automatic);
-    println!("noise: {found:?}");
-    let problem = Committee { noise_variance: 0.1, weight_decay: 0.1, ..single() };
-    let found = critical_learning_rate(&problem, (1.0, 6.0), 1e-5, Quadrature::Automatic);
-    println!("noise, decay: {found:?}");
+    let outcome = critical_learning_rate(&problem, (1.0, 6.0), 1e-3, Quadrature::Automatic);
+    assert!(matches!(&outcome, Err(Error::Parameter { key, .. }) if key == "bracket.high"), "{outcome:?}");
 }
 
 #[test]
@@ -79,7 +76,8 @@ fn brackets_without_a_transition_are_named() {
         critical_learning_rate(problem, bracket, tolerance, Quadrature::Automatic).unwrap_err().to_string()
     };
     assert!(find(&single(), (1.0, 3.0), 1e-3).contains("bracket.high = 3"));
-    assert!(find(&single(), (5.0, 6.0), 1e-3).contains("bracket.low = 5"));
+    // So fast that the weights grow for ever.
+    assert!(find(&single(), (30.0, 60.0), 1e-3).contains("bracket.low = 30"));
     assert!(find(&single(), (0.0, 6.0), 1e-3).contains("bracket.low = 0"));
     assert!(find(&single(), (2.0, 1.0), 1e-3).contains("bracket.high = 1"));
     assert!(find(&single(), (1.0, f64::NAN), 1e-3).contains("bracket.high = NaN"));

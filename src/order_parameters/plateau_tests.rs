@@ -86,7 +86,6 @@ fn committee_of_two_has_its_plateau() {
         })
         .unzip();
     let found = plateau(&times, &errors).unwrap();
-    println!("{found:?}");
     // The reference curve: 0.0160 at t = 10, 0.0151 at 30, 0.01478 at 100, 0.00566 at 300.
     assert!((0.0146..0.0151).contains(&found.height), "{found:?}");
     assert!((8.0..12.0).contains(&found.entry) && (100.0..300.0).contains(&found.exit), "{found:?}");
