@@ -89,7 +89,7 @@ fn first(problem: &Committee, rate: f64, quadrature: Quadrature) -> Result<Stead
     let mut time = 10.0 / rate;
     while time <= LONGEST / rate {
         match run.advance_to(time) {
-            Err(Error::RanAway { .. }) => break,
+            Err(Error::RanAway { .. } | Error::StepTooSmall { .. }) => break,
             outcome => outcome?,
         }
         let state = run.state().to_vec();
