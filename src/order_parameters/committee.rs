@@ -94,8 +94,8 @@ impl CommitteeEquations {
         self.expectations.values(Fields { students: self.layout.students, covariance, mean }, values)?;
         let rows = values.chunks_exact(n).zip(&*outputs);
         let square: f64 = rows.map(|(row, ca)| ca * row.iter().zip(&*outputs).map(|(v, cb)| v * cb).sum::<f64>()).sum();
-        // Rounding may leave −1e-17 where the student is the teacher.
-        Ok(0.5 * square.max(0.0))
+        // Rounding may leave −1e-17 where the student is the teacher. NaN stays.
+        Ok(if square < 0.0 { 0.0 } else { 0.5 * square })
     }
 
     /// The largest error of the Gaussian expectations at `state`, estimated from a coarser rule; 0 where they are closed forms.

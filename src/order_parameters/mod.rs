@@ -10,11 +10,16 @@
 //! [`FromFn`] for a closure.
 
 mod committee;
-
+mod critical_rate;
+mod plateau;
+mod steady;
 mod trajectory;
 
 pub use crate::problem::{correlation, specialization};
 pub use committee::CommitteeEquations;
+pub use critical_rate::{CriticalRate, critical_learning_rate};
+pub use plateau::{Plateau, plateau};
+pub use steady::{Steady, jacobian, steady_state};
 pub use trajectory::{Equations, FromFn, Trajectory};
 
 use crate::error::Result;
@@ -39,5 +44,7 @@ impl OrderParameters {
     }
 }
 
+#[cfg(test)]
+mod committee_tests;
 #[cfg(test)]
 mod tests;
