@@ -68,8 +68,7 @@ impl LinearSgd {
     pub fn after(&self, steps: u64) -> MomentumOverlaps {
         let inverse = 1.0 / self.dimension as f64;
         let unit = |k: usize| MomentumOverlaps::from_array(std::array::from_fn(|j| f64::from(j == k)));
-        let columns: [[f64; 5]; 5] =
-            std::array::from_fn(|k| self.advance(unit(k), [inverse, 0.0, 0.0]).to_array());
+        let columns: [[f64; 5]; 5] = std::array::from_fn(|k| self.advance(unit(k), [inverse, 0.0, 0.0]).to_array());
         let map = Affine {
             matrix: std::array::from_fn(|i| std::array::from_fn(|j| columns[j][i])),
             shift: self.step(MomentumOverlaps::from_array([0.0; 5])).to_array(),

@@ -15,7 +15,9 @@
 
 use std::f64::consts::{PI, TAU};
 
-use super::orthant::Orthant;
+use multiversion::multiversion;
+
+use super::orthant::{add_fours, angle};
 use super::{Expectations, Fields};
 use crate::error::Result;
 
@@ -31,17 +33,9 @@ struct Pairs {
     n: usize,
     s: Vec<f64>,
     psi: Vec<f64>,
+    variance: Vec<f64>,
     /// `1/C_aa`, 0 for a field that vanishes.
     inverse: Vec<f64>,
-}
-
-/// `s_pq` and `ψ_pq` of two fields; a field that vanishes is never active.
-pub(super) fn pair(p: f64, q: f64, pq: f64) -> (f64, f64) {
-    if !(p > 0.0 && q > 0.0) {
-        return (0.0, 0.0);
-    }
-    let s = (p * q - pq * pq).max(0.0).sqrt();
-    (s, libm::atan2(s, -pq))
 }
 
 /// `2π E[r_p r_q] = s + C_pq ψ`, which falls like `ψ³` at an angle near π.
@@ -55,6 +49,21 @@ pub(super) fn product(s: f64, psi: f64, pq: f64) -> f64 {
     if psi > 0.0 { s * series / psi.sin() } else { 0.0 }
 }
 
+/// `s` and `ψ` of all pairs of fields.
+#[multiversion(targets("x86_64+avx2"))]
+fn angles(c: &[f64], variance: &[f64], s: &mut [f64], psi: &mut [f64]) {
+    let n = variance.len();
+    let rows = c.chunks_exact(n).zip(s.chunks_exact_mut(n)).zip(psi.chunks_exact_mut(n));
+    for (a, ((c, s), psi)) in rows.enumerate() {
+        let pp = variance[a];
+        for b in 0..n {
+            (s[b], psi[b]) = angle(pp, variance[b], c[b]);
+        }
+        // Not by rounding.
+        (s[a], psi[a]) = if pp > 0.0 { (0.0, PI) } else { (0.0, 0.0) };
+    }
+}
+
 impl Pairs {
     fn load(&mut self, fields: Fields<'_>) {
         let (n, c) = (fields.len(), fields.covariance);
@@ -62,18 +71,13 @@ impl Pairs {
         self.s.resize(n * n, 0.0);
         self.psi.resize(n * n, 0.0);
         self.inverse.resize(n, 0.0);
-        for a in 0..n {
+        for (a, inverse) in self.inverse.iter_mut().enumerate() {
             let variance = c[a * n + a];
-            let active = variance > 0.0;
-            self.inverse[a] = if active { 1.0 / variance } else { 0.0 };
-            self.s[a * n + a] = 0.0;
-            self.psi[a * n + a] = if active { PI } else { 0.0 };
-            for b in a + 1..n {
-                let (s, psi) = pair(variance, c[b * n + b], c[a * n + b]);
-                (self.s[a * n + b], self.s[b * n + a]) = (s, s);
-                (self.psi[a * n + b], self.psi[b * n + a]) = (psi, psi);
-            }
+            *inverse = if variance > 0.0 { 1.0 / variance } else { 0.0 };
         }
+        self.variance.clear();
+        self.variance.extend((0..n).map(|a| c[a * n + a]));
+        angles(c, &self.variance, &mut self.s, &mut self.psi);
     }
 
     /// `4π E[1_i r_a r_b]`.
@@ -103,7 +107,7 @@ impl Pairs {
 }
 
 /// `numerator/denominator`, which is at most `most` in size but for rounding.
-pub(super) fn ratio(numerator: f64, denominator: f64, most: f64) -> f64 {
+fn ratio(numerator: f64, denominator: f64, most: f64) -> f64 {
     if denominator > 0.0 { (numerator / denominator).clamp(-most, most) } else { 0.0 }
 }
 
@@ -187,22 +191,7 @@ impl Expectations for Relu {
                 (out[i * students + k], out[k * students + i]) = (sum / (2.0 * TAU), sum / (2.0 * TAU));
             }
         }
-        // Four different fields: all that belongs to one set of four at a time.
-        for i in 0..students {
-            for k in i + 1..students {
-                for a in 0..n {
-                    for b in a + 1..n {
-                        if a == i || a == k || b == i || b == k {
-                            continue;
-                        }
-                        let orthant = Orthant::new(c, n, [i, k, a, b]);
-                        let value = 2.0 * outputs[a] * outputs[b] * orthant.second_moment(2, 3);
-                        out[i * students + k] += value;
-                        out[k * students + i] = out[i * students + k];
-                    }
-                }
-            }
-        }
+        add_fours(students, c, outputs, out);
         Ok(())
     }
 }
