@@ -18,10 +18,13 @@ pub(super) fn add_fours(students: usize, c: &[f64], outputs: &[f64], out: &mut [
                 for s in r + 1..n {
                     let at = [p, q, r, s];
                     let Some(orthant) = Orthant::new(c, n, at) else { continue };
+                    // Orthogonal values do not need it, and it is most of the work.
+                    let correlated = |[_, k, a, b]: [usize; 4]| at[k] < students && orthant.correlation[a][b] != 0.0;
+                    let probability = if PAIRS.into_iter().any(correlated) { orthant.probability() } else { 0.0 };
                     for [i, k, a, b] in PAIRS {
                         if at[k] < students {
                             let weight = 2.0 * outputs[at[a]] * outputs[at[b]];
-                            out[at[i] * students + at[k]] += weight * orthant.second_moment(a, b);
+                            out[at[i] * students + at[k]] += weight * orthant.second_moment(a, b, probability);
                         }
                     }
                 }
@@ -37,13 +40,13 @@ pub(super) fn add_fours(students: usize, c: &[f64], outputs: &[f64], out: &mut [
 
 /// Four fields scaled to variance 1, with what their moments are made of.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Orthant {
+struct Orthant {
     correlation: [[f64; 4]; 4],
     deviation: [f64; 4],
     /// `s_pq = √(1 − c_pq²)`.
     sine: [[f64; 4]; 4],
-    /// `P(x > 0)`.
-    probability: f64,
+    /// `1/s_pq` of each of [`PAIRS`], 0 for one field twice.
+    inverse: [f64; 6],
     /// `ψ_{rs|pq}` of each of [`PAIRS`].
     angles: [f64; 8],
 }
@@ -51,7 +54,7 @@ pub(super) struct Orthant {
 impl Orthant {
     /// `None` if a field vanishes: it is never positive.
     #[inline(always)]
-    pub(super) fn new(c: &[f64], n: usize, at: [usize; 4]) -> Option<Self> {
+    fn new(c: &[f64], n: usize, at: [usize; 4]) -> Option<Self> {
         let deviation = at.map(|a| c[a * n + a].max(0.0).sqrt());
         if deviation.contains(&0.0) {
             return None;
@@ -65,28 +68,29 @@ impl Orthant {
             (sine[p][q], sine[q][p]) = (root, root);
         }
         let angles = conditional_angles(&correlation);
-        Some(Self { probability: probability(&correlation), correlation, deviation, sine, angles })
+        let inverse = PAIRS.map(|[p, q, ..]| if sine[p][q] > 0.0 { 1.0 / sine[p][q] } else { 0.0 });
+        Some(Self { correlation, deviation, sine, inverse, angles })
     }
 
     /// `P(x > 0)`.
-    #[cfg(test)]
-    pub(super) fn probability(&self) -> f64 {
-        self.probability
+    #[inline(always)]
+    fn probability(&self) -> f64 {
+        probability(&self.correlation)
     }
 
-    /// `E[x_a x_b 1_0 1_1 1_2 1_3]` for two of the fields.
+    /// `E[x_a x_b 1_0 1_1 1_2 1_3]` for two of the fields; `probability` is that of all four being positive, of no account where
+    /// the two are uncorrelated.
     #[inline(always)]
-    pub(super) fn second_moment(&self, a: usize, b: usize) -> f64 {
+    fn second_moment(&self, a: usize, b: usize, probability: f64) -> f64 {
         let (c, sine) = (&self.correlation, &self.sine);
         let mut sum = 0.0;
-        for (angle, [p, q, ..]) in self.angles.iter().zip(PAIRS) {
-            let s = sine[p][q];
+        for ((angle, inverse), [p, q, ..]) in self.angles.iter().zip(self.inverse).zip(PAIRS) {
             // A covariance given x_p, over s_pq: at most s_pb but for rounding.
             let numerator = c[b][q] - c[p][b] * c[p][q];
-            let along = if s > 0.0 { (numerator / s).clamp(-sine[p][b], sine[p][b]) } else { 0.0 };
-            sum += angle * (along * (c[a][p] - c[q][a] * c[q][p]) + s * c[a][q] * c[b][p]);
+            let along = (numerator * inverse).min(sine[p][b]).max(-sine[p][b]);
+            sum += angle * (along * (c[a][p] - c[q][a] * c[q][p]) + sine[p][q] * c[a][q] * c[b][p]);
         }
-        let moment = c[a][b] * self.probability + sum * (0.25 * FRAC_1_PI * FRAC_1_PI);
+        let moment = c[a][b] * probability + sum * (0.25 * FRAC_1_PI * FRAC_1_PI);
         moment * self.deviation[a] * self.deviation[b]
     }
 }
