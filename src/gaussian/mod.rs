@@ -11,13 +11,19 @@
 //! a closed form. [`expectations`] picks.
 
 mod curve;
+mod double;
 mod erf;
 mod factor;
+mod fours;
+mod integrals;
 mod orthant;
+mod polynomial;
 mod quadrature;
 mod relu;
 mod rules;
 mod unit;
+
+pub use integrals::{i2, i3, i4, j2};
 
 use crate::error::Result;
 use crate::problem::Activation;
@@ -107,14 +113,32 @@ pub fn expectations(
     unbiased: bool,
     quadrature: Quadrature,
 ) -> Result<Box<dyn Expectations>> {
-    if unbiased && quadrature == Quadrature::Automatic {
-        match (student, teacher) {
-            (Activation::Erf, Activation::Erf) => return Ok(Box::new(erf::Erf::default())),
-            (Activation::Relu, Activation::Relu) => return Ok(Box::new(relu::Relu::default())),
-            _ => {}
-        }
+    match closed(student, teacher, unbiased, quadrature) {
+        Some(by) => Ok(by),
+        None => Ok(Box::new(quadrature::ByQuadrature::new(student, teacher, quadrature)?)),
     }
-    Ok(Box::new(quadrature::ByQuadrature::new(student, teacher, quadrature)?))
+}
+
+/// The closed form, if there is one and it is wanted.
+fn closed(
+    student: &Activation,
+    teacher: &Activation,
+    unbiased: bool,
+    quadrature: Quadrature,
+) -> Option<Box<dyn Expectations>> {
+    let quadratic = |activation: &Activation| match activation {
+        Activation::Linear => Some(false),
+        Activation::Quadratic => Some(true),
+        _ => None,
+    };
+    if quadrature != Quadrature::Automatic {
+        return None;
+    }
+    match (student, teacher) {
+        (Activation::Erf, Activation::Erf) if unbiased => Some(Box::new(erf::Erf::default())),
+        (Activation::Relu, Activation::Relu) if unbiased => Some(Box::new(relu::Relu::default())),
+        _ => Some(Box::new(polynomial::Polynomial::new([quadratic(student)?, quadratic(teacher)?]))),
+    }
 }
 
 #[cfg(test)]

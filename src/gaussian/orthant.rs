@@ -1,209 +1,164 @@
 //! Four zero-mean Gaussian fields, all positive: probability and second moments.
+//!
+//! The angles `ψ_{rs|pq} = atan2(s_pq √det C, −N_{rs|pq})`, with `N_{rs|pq} = s²_pq Cov(x_r, x_s | x_p, x_q)`, are badly
+//! conditioned where fields nearly coincide, as student and teacher do at the end of a training, although what they add up to is
+//! not. So determinants are formed in twice the precision, from a matrix that is made positive first.
 
-use std::f64::consts::{FRAC_1_PI, FRAC_PI_2, FRAC_PI_4, PI};
+use std::f64::consts::{FRAC_1_PI, FRAC_PI_2, PI};
 
-use multiversion::multiversion;
+use super::double::Double;
+use super::relu::ratio;
 
 /// The pairs of four fields, each with its complement.
 const PAIRS: [[usize; 4]; 6] = [[0, 1, 2, 3], [0, 2, 1, 3], [0, 3, 1, 2], [1, 2, 0, 3], [1, 3, 0, 2], [2, 3, 0, 1]];
 
-/// Adds to `out` (K×K) what sets of four different fields contribute to `Σ_ab c_a c_b E[1_i 1_k r_a r_b]`; `c` is the covariance
-/// (n×n), `outputs` are the c_a. What the ways to split a set into (i, k) and (a, b) have in common is computed once.
-#[multiversion(targets("x86_64+avx2"))]
-pub(super) fn add_fours(students: usize, c: &[f64], outputs: &[f64], out: &mut [f64]) {
-    let n = outputs.len();
-    for p in 0..students {
-        for q in p + 1..students {
-            for r in q + 1..n {
-                for s in r + 1..n {
-                    let at = [p, q, r, s];
-                    let Some(orthant) = Orthant::new(c, n, at) else { continue };
-                    // Orthogonal values do not need it, and it is most of the work.
-                    let correlated = |[_, k, a, b]: [usize; 4]| at[k] < students && orthant.correlation[a][b] != 0.0;
-                    let probability = if PAIRS.into_iter().any(correlated) { orthant.probability() } else { 0.0 };
-                    for [i, k, a, b] in PAIRS {
-                        if at[k] < students {
-                            let weight = 2.0 * outputs[at[a]] * outputs[at[b]];
-                            out[at[i] * students + at[k]] += weight * orthant.second_moment(a, b, probability);
-                        }
-                    }
-                }
-            }
-        }
-    }
-    for i in 0..students {
-        for k in 0..i {
-            out[i * students + k] = out[k * students + i];
-        }
-    }
-}
+/// Where [`PAIRS`] has the pair (p, q).
+const AT: [[usize; 4]; 4] = [[6, 0, 1, 2], [0, 6, 3, 4], [1, 3, 6, 5], [2, 4, 5, 6]];
 
-/// Four fields scaled to variance 1, with what their moments are made of.
+/// What is taken off all correlations, so that rounding leaves the matrix positive.
+const RIDGE: f64 = 2e-15;
+
+/// Four fields scaled to variance 1, no two of them parallel.
 #[derive(Debug, Clone, Copy)]
-struct Orthant {
+pub(super) struct Orthant {
     correlation: [[f64; 4]; 4],
     deviation: [f64; 4],
-    /// `s_pq = √(1 − c_pq²)`.
-    sine: [[f64; 4]; 4],
-    /// `1/s_pq` of each of [`PAIRS`], 0 for one field twice.
-    inverse: [f64; 6],
-    /// `ψ_{rs|pq}` of each of [`PAIRS`].
-    angles: [f64; 8],
+    /// `s_pq`, `N_{rs|pq}` and `ψ_{rs|pq}` for each of [`PAIRS`].
+    s: [f64; 6],
+    minor: [f64; 6],
+    angle: [f64; 6],
+    determinant: Double,
 }
 
 impl Orthant {
-    /// `None` if a field vanishes: it is never positive.
-    #[inline(always)]
-    fn new(c: &[f64], n: usize, at: [usize; 4]) -> Option<Self> {
-        let deviation = at.map(|a| c[a * n + a].max(0.0).sqrt());
-        if deviation.contains(&0.0) {
-            return None;
-        }
-        let inverse = deviation.map(|deviation| 1.0 / deviation);
-        let (mut correlation, mut sine) = ([[1.0; 4]; 4], [[0.0; 4]; 4]);
+    pub(super) fn new(c: &[f64], n: usize, at: [usize; 4]) -> Self {
+        let deviation = at.map(|a| c[a * n + a].sqrt());
+        let mut correlation = [[1.0; 4]; 4];
         for [p, q, ..] in PAIRS {
-            let value = (c[at[p] * n + at[q]] * (inverse[p] * inverse[q])).clamp(-1.0, 1.0);
-            (correlation[p][q], correlation[q][p]) = (value, value);
-            let root = (1.0 - value * value).sqrt();
-            (sine[p][q], sine[q][p]) = (root, root);
+            let value = c[at[p] * n + at[q]] / (deviation[p] * deviation[q]) * (1.0 - RIDGE);
+            correlation[p][q] = value.clamp(-1.0, 1.0);
+            correlation[q][p] = correlation[p][q];
         }
-        let angles = conditional_angles(&correlation);
-        let inverse = PAIRS.map(|[p, q, ..]| if sine[p][q] > 0.0 { 1.0 / sine[p][q] } else { 0.0 });
-        Some(Self { correlation, deviation, sine, inverse, angles })
+        let r = &correlation;
+        let (mut s, mut minor, mut angle) = ([0.0; 6], [0.0; 6], [0.0; 6]);
+        let one = Double::new(1.0);
+        let square = |p: usize, q: usize| Double::product(r[p][q], r[p][q]);
+        // Σ of products around the three closed ways through all four, and of squares of opposite pairs.
+        let mut determinant = one;
+        for (at, [p, q, t, u]) in PAIRS.into_iter().enumerate() {
+            determinant = determinant.minus(square(p, q));
+            let left = Double::new(r[t][u]).minus(Double::new(r[t][u]).times(square(p, q)));
+            let direct = Double::product(r[p][t], r[p][u]).plus(Double::product(r[q][t], r[q][u]));
+            let crossed = Double::product(r[p][t], r[q][u]).plus(Double::product(r[q][t], r[p][u]));
+            minor[at] = left.minus(direct).plus(crossed.times(Double::new(r[p][q]))).value();
+            s[at] = one.minus(square(p, q)).value().max(0.0).sqrt();
+        }
+        let opposite = [[0, 1, 2, 3], [0, 2, 1, 3], [0, 3, 1, 2]].map(|[p, q, t, u]| Double::product(r[p][q], r[t][u]));
+        for (at, &x) in opposite.iter().enumerate() {
+            let next = opposite[(at + 1) % 3];
+            determinant = determinant.plus(x.times(x)).minus(x.times(next).scaled(2.0));
+        }
+        for without in 0..4 {
+            determinant = determinant.plus(triangle(r, without).scaled(2.0));
+        }
+        let root = determinant.value().max(0.0).sqrt();
+        for (angle, (s, minor)) in angle.iter_mut().zip(s.iter().zip(&minor)) {
+            *angle = libm::atan2(root * s, -minor);
+        }
+        Self { correlation, deviation, s, minor, angle, determinant }
     }
 
-    /// `P(x > 0)`.
-    #[inline(always)]
-    fn probability(&self) -> f64 {
-        probability(&self.correlation)
-    }
-
-    /// `E[x_a x_b 1_0 1_1 1_2 1_3]` for two of the fields; `probability` is that of all four being positive, of no account where
-    /// the two are uncorrelated.
-    #[inline(always)]
-    fn second_moment(&self, a: usize, b: usize, probability: f64) -> f64 {
-        let (c, sine) = (&self.correlation, &self.sine);
+    /// `E[x_a x_b 1_0 1_1 1_2 1_3]` for two of the fields, given [`Orthant::probability`].
+    pub(super) fn second_moment(&self, probability: f64, a: usize, b: usize) -> f64 {
+        let c = &self.correlation;
+        let given = |v: usize, w: usize, x: usize| c[w][x] - c[v][w] * c[v][x];
         let mut sum = 0.0;
-        for ((angle, inverse), [p, q, ..]) in self.angles.iter().zip(self.inverse).zip(PAIRS) {
-            // A covariance given x_p, over s_pq: at most s_pb but for rounding.
-            let numerator = c[b][q] - c[p][b] * c[p][q];
-            let along = (numerator * inverse).min(sine[p][b]).max(-sine[p][b]);
-            sum += angle * (along * (c[a][p] - c[q][a] * c[q][p]) + sine[p][q] * c[a][q] * c[b][p]);
+        for (at, [p, q, ..]) in PAIRS.into_iter().enumerate() {
+            let most = (1.0 - c[p][b] * c[p][b]).max(0.0).sqrt();
+            let cross = ratio(given(p, b, q), self.s[at], most) * given(q, a, p) + self.s[at] * c[a][q] * c[b][p];
+            sum += self.angle[at] * cross;
         }
         let moment = c[a][b] * probability + sum * (0.25 * FRAC_1_PI * FRAC_1_PI);
         moment * self.deviation[a] * self.deviation[b]
     }
-}
 
-/// `ψ_{rs|pq}` of each of [`PAIRS`].
-#[inline(always)]
-fn conditional_angles(c: &[[f64; 4]; 4]) -> [f64; 8] {
-    let (mut rr, mut ss, mut rs) = ([1.0; 8], [1.0; 8], [0.0; 8]);
-    for (lane, [p, q, r, s]) in PAIRS.into_iter().enumerate() {
-        let determinant = 1.0 - c[p][q] * c[p][q];
-        let given = |v: usize, w: usize| {
-            if determinant > 0.0 {
-                c[v][w] * determinant - c[p][v] * c[p][w] - c[q][v] * c[q][w]
-                    + c[p][q] * (c[p][v] * c[q][w] + c[q][v] * c[p][w])
-            } else {
-                // One field twice.
-                c[v][w] - c[p][v] * c[p][w]
+    /// `P(x > 0)`. The field x_b that the others determine least comes in along `t C_pb` (Plackett 1954):
+    /// `P(0) = P(p, q, r)/2` and `dP/dt = Σ_p C_pb ψ_{rs|pb}/(4π² s_pb)`. With `R² t² = cos² χ`, `R` the multiple correlation of
+    /// x_b with the others, `det C(t)` is proportional to `sin² χ`, and panels that grow geometrically resolve what happens near
+    /// the end, where `sin² χ = 1 − R²`.
+    pub(super) fn probability(&self) -> f64 {
+        let c = &self.correlation;
+        let others: [Double; 4] = std::array::from_fn(|without| {
+            let mut sum = Double::new(1.0).plus(triangle(c, without).scaled(2.0));
+            for [p, q, ..] in PAIRS {
+                if p != without && q != without {
+                    sum = sum.minus(Double::product(c[p][q], c[p][q]));
+                }
             }
-        };
-        (rr[lane], ss[lane], rs[lane]) = (given(r, r), given(s, s), given(r, s));
-    }
-    let mut angles = [0.0; 8];
-    for lane in 0..8 {
-        angles[lane] = angle(rr[lane], ss[lane], rs[lane]).1;
-    }
-    angles
-}
-
-/// Points of the path.
-const POINTS: usize = 12;
-
-/// `P(x > 0)` of four fields with correlations `c`.
-#[inline(always)]
-fn probability(c: &[[f64; 4]; 4]) -> f64 {
-    // Field 3 comes in along t·c_p3 (Plackett 1954): P(0) = P(0,1,2)/2, dP/dt = Σ_p c_p3 ψ_{rs|p3}/(4π² s_p3).
-    let (mut one, mut slopes) = ([0.0; 4], [0.0; POINTS]);
-    for (lane, (p, q)) in [(0, 1), (0, 2), (1, 2), (0, 0)].into_iter().enumerate() {
-        one[lane] = c[p][q];
-    }
-    let mut three = [0.0; 4];
-    for lane in 0..4 {
-        three[lane] = angle(1.0, 1.0, one[lane]).1;
-    }
-    for [r, s, p] in [[1, 2, 0], [0, 2, 1], [0, 1, 2]] {
-        let (e, cpr, cps, crs) = (c[p][3], c[p][r], c[p][s], c[r][s]);
-        let (er, es) = (c[r][3], c[s][3]);
-        for k in 0..POINTS {
-            let t = PATH[k][0];
-            let (ep, er, es) = (t * e, t * er, t * es);
-            let determinant = 1.0 - ep * ep;
-            let rr = determinant - cpr * cpr - er * er + 2.0 * ep * cpr * er;
-            let ss = determinant - cps * cps - es * es + 2.0 * ep * cps * es;
-            let rs = crs * determinant - cpr * cps - er * es + ep * (cpr * es + er * cps);
-            slopes[k] += e * angle(rr, ss, rs).1 / determinant.sqrt();
+            sum
+        });
+        let mut b = 0;
+        for without in 1..4 {
+            if others[without].value() < others[b].value() {
+                b = without;
+            }
         }
+        let rest = others[b].minus(self.determinant).value().max(0.0);
+        let whole = others[b].value().max(0.0);
+        let multiple = (rest / whole).sqrt();
+        let start = libm::atan2(self.determinant.value().max(0.0).sqrt(), rest.sqrt());
+        let mut probability = -PI;
+        let mut terms = [(0.0, 0.0, 0.0, 0.0, 0.0); 3];
+        let mut term = 0;
+        for p in (0..4).filter(|&p| p != b) {
+            let at = AT[p][b];
+            let [_, _, r, s] = PAIRS[at];
+            probability += libm::atan2(self.s[AT[r][s]], -c[r][s]);
+            let alone = Double::new(c[r][s]).minus(Double::product(c[p][r], c[p][s]));
+            let more = alone.minus(Double::new(self.minor[at])).value();
+            terms[term] = (c[p][b], self.s[at] * self.s[at], c[p][b] * c[p][b], self.minor[at], more);
+            term += 1;
+        }
+        probability *= 0.125 * FRAC_1_PI;
+        if !(multiple > 0.0) {
+            return probability;
+        }
+        let (mut low, mut sum) = (start, 0.0);
+        while low < FRAC_PI_2 {
+            let high = if low > 0.3 { FRAC_PI_2 } else { (3.5 * low).max(1e-10) };
+            let (middle, half) = (0.5 * (low + high), 0.5 * (high - low));
+            for (x, w) in LEGENDRE {
+                for x in [x, -x] {
+                    let chi = middle + half * x;
+                    let sine = chi.sin();
+                    // 1 − t²
+                    let back = (chi - start).sin() * (chi + start).sin() * whole / rest;
+                    let root = whole.sqrt() * sine;
+                    for (along, s2, more_s2, minor, more) in terms {
+                        let s = (s2 + back * more_s2).sqrt();
+                        let psi = libm::atan2(root * s, -(minor + back * more));
+                        sum += half * w * sine * along * psi / s;
+                    }
+                }
+            }
+            low = high;
+        }
+        probability + sum / multiple * (0.25 * FRAC_1_PI * FRAC_1_PI)
     }
-    let mut integral = 0.0;
-    for k in 0..POINTS {
-        integral += PATH[k][1] * slopes[k];
-    }
-    (three[0] + three[1] + three[2] - PI) / (8.0 * PI) + integral * (0.25 * FRAC_1_PI * FRAC_1_PI)
 }
 
-/// `s = √(pp·qq − pq²)` and the angle `ψ = atan2(s, −pq)` of two fields; both 0 if a field vanishes. Without branches, so that it
-/// runs in vector registers (polynomial of FreeBSD's msun, error below 1 ulp before rounding).
-#[inline(always)]
-pub(super) fn angle(pp: f64, qq: f64, pq: f64) -> (f64, f64) {
-    let square = pp * qq - pq * pq;
-    let s = if square > 0.0 { square.sqrt() } else { 0.0 };
-    let size = pq.abs();
-    let (low, high) = if s < size { (s, size) } else { (size, s) };
-    // Above tan(π/8), atan(l/h) = π/4 + atan((l − h)/(l + h)).
-    let far = low > 0.414_213_562_373_095_05 * high;
-    let (numerator, denominator) = if far { (low - high, low + high) } else { (low, high) };
-    let x = numerator / if denominator > 0.0 { denominator } else { 1.0 };
-    let z = x * x;
-    let w = z * z;
-    let even = z
-        * (3.333_333_333_333_293e-1
-            + w * (1.428_571_427_250_346_6e-1
-                + w * (9.090_887_133_436_507e-2
-                    + w * (6.661_073_137_387_531e-2
-                        + w * (4.976_877_994_615_932e-2 + w * 1.628_582_011_536_578_2e-2)))));
-    let odd = w
-        * (-1.999_999_999_987_648_3e-1
-            + w * (-1.111_111_040_546_235_6e-1
-                + w * (-7.691_876_205_044_83e-2 + w * (-5.833_570_133_790_573e-2 + w * -3.653_157_274_421_691_6e-2))));
-    let arc = if far { FRAC_PI_4 } else { 0.0 } + (x - x * (even + odd));
-    let arc = if s < size { arc } else { FRAC_PI_2 - arc };
-    let psi = if pq > 0.0 { PI - arc } else { arc };
-    if pp > 0.0 && qq > 0.0 { (s, psi) } else { (0.0, 0.0) }
+/// Product of the three correlations among the fields other than `without`.
+fn triangle(c: &[[f64; 4]; 4], without: usize) -> Double {
+    let [p, q, r] = [[1, 2, 3], [0, 2, 3], [0, 1, 3], [0, 1, 2]][without];
+    Double::product(c[p][q], c[p][r]).times(Double::new(c[q][r]))
 }
 
-/// `t = 1 − u²` and the weight `2u·w`, Gauss–Legendre with 12 points in u on (0, 1): the slope ends in a root at t = 1.
-const PATH: [[f64; 2]; POINTS] = path();
-
-const fn path() -> [[f64; 2]; POINTS] {
-    const LEGENDRE: [(f64, f64); 6] = [
-        (0.125_233_408_511_468_92, 0.249_147_045_813_402_8),
-        (0.367_831_498_998_180_2, 0.233_492_536_538_354_8),
-        (0.587_317_954_286_617_4, 0.203_167_426_723_065_92),
-        (0.769_902_674_194_304_7, 0.160_078_328_543_346_23),
-        (0.904_117_256_370_474_9, 0.106_939_325_995_318_43),
-        (0.981_560_634_246_719_3, 0.047_175_336_386_511_83),
-    ];
-    let mut path = [[0.0; 2]; POINTS];
-    let mut k = 0;
-    while k < 6 {
-        let (x, w) = LEGENDRE[k];
-        let (above, below) = (0.5 * (1.0 + x), 0.5 * (1.0 - x));
-        path[2 * k] = [1.0 - above * above, w * above];
-        path[2 * k + 1] = [1.0 - below * below, w * below];
-        k += 1;
-    }
-    path
-}
+/// Gauss–Legendre with 12 points: positive nodes and weights.
+const LEGENDRE: [(f64, f64); 6] = [
+    (0.125_233_408_511_468_92, 0.249_147_045_813_402_8),
+    (0.367_831_498_998_180_2, 0.233_492_536_538_354_8),
+    (0.587_317_954_286_617_4, 0.203_167_426_723_065_92),
+    (0.769_902_674_194_304_7, 0.160_078_328_543_346_23),
+    (0.904_117_256_370_474_9, 0.106_939_325_995_318_43),
+    (0.981_560_634_246_719_3, 0.047_175_336_386_511_83),
+];

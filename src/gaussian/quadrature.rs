@@ -73,7 +73,9 @@ fn sets(students: usize, n: usize) -> Vec<Set> {
 pub(super) struct ByQuadrature {
     rule: Rule,
     quadrature: Quadrature,
-    units: [Unit; 2],
+    units: Vec<Unit>,
+    /// Which unit belongs to each field; empty: the first to students, the second to teachers.
+    assigned: Vec<usize>,
     /// Plan of the noise, and the `(K, n)` that it is for.
     sets: Vec<Set>,
     size: (usize, usize),
@@ -109,24 +111,65 @@ impl ByQuadrature {
     /// # Errors
     /// [`crate::Error::Parameter`] for a number of points that the rule cannot have.
     pub(super) fn new(student: &Activation, teacher: &Activation, quadrature: Quadrature) -> Result<Self> {
-        let units = [Unit::new(student, ["g", "g'"]), Unit::new(teacher, ["g*", "g*'"])];
+        let units = vec![Unit::new(student, ["g", "g'"]), Unit::new(teacher, ["g*", "g*'"])];
+        Self::with(units, Vec::new(), quadrature)
+    }
+
+    /// Fields that each have their own activation.
+    ///
+    /// # Errors
+    /// As [`ByQuadrature::new`].
+    pub(super) fn each(activations: &[&Activation], quadrature: Quadrature) -> Result<Self> {
+        let units = activations.iter().map(|activation| Unit::new(activation, ["g", "g'"])).collect();
+        Self::with(units, (0..activations.len()).collect(), quadrature)
+    }
+
+    fn with(units: Vec<Unit>, assigned: Vec<usize>, quadrature: Quadrature) -> Result<Self> {
         let rule = Rule::new(quadrature, units.iter().any(|unit| !unit.kinks.is_empty()))?;
         let quadrature = rule.resolved(quadrature);
-        Ok(Self { rule, quadrature, units, sets: Vec::new(), size: (0, 0), work: Work::default(), coarse: None })
+        Ok(Self {
+            rule,
+            quadrature,
+            units,
+            assigned,
+            sets: Vec::new(),
+            size: (0, 0),
+            work: Work::default(),
+            coarse: None,
+        })
+    }
+
+    /// `E[g'_0 g'_1 g_2 g_3]` of four fields.
+    pub(super) fn fourth(&mut self, fields: Fields<'_>) -> Result<f64> {
+        self.prepare(fields);
+        let powers = vec![(1, 0), (1, 0), (0, 1), (0, 1)];
+        let set = Set {
+            fields: vec![0, 1, 2, 3],
+            kinds: powers.iter().map(|&powers| vec![powers]).collect(),
+            integrands: vec![Integrand { powers, kind: vec![0; 4], uses: Vec::new() }],
+        };
+        let factor = Factor::new(fields.covariance, 4, &set.fields);
+        Cursor::new(self, fields, &set.fields, &factor).integrate(&set);
+        self.check()?;
+        Ok(self.work.sums[0])
+    }
+
+    fn unit_of(&self, field: usize, students: usize) -> usize {
+        self.assigned.get(field).copied().unwrap_or(usize::from(field >= students))
     }
 
     /// Tables where the fields live.
     fn prepare(&mut self, fields: Fields<'_>) {
         let n = fields.len();
-        for (unit, range) in self.units.iter_mut().zip([0..fields.students, fields.students..n]) {
-            let (mut low, mut high) = (0.0_f64, 0.0_f64);
-            for a in range {
+        for which in 0..self.units.len() {
+            let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
+            for a in (0..n).filter(|&a| self.unit_of(a, fields.students) == which) {
                 // The conditional mean and what is averaged around it each reach RADIUS of their deviations.
                 let reach = std::f64::consts::SQRT_2 * RADIUS * fields.covariance[a * n + a].max(0.0).sqrt() + 1.0;
                 low = low.min(fields.mean[a] - reach);
                 high = high.max(fields.mean[a] + reach);
             }
-            unit.prepare(low, high);
+            self.units[which].prepare(low, high);
         }
     }
 
@@ -188,7 +231,7 @@ impl ByQuadrature {
 /// A set of fields while it is integrated.
 struct Cursor<'a> {
     rule: &'a Rule,
-    units: &'a [Unit; 2],
+    units: &'a [Unit],
     work: &'a mut Work,
     factor: &'a Factor,
     /// Which unit and mean stand at each place.
@@ -207,7 +250,7 @@ impl<'a> Cursor<'a> {
         let (mut which, mut mean) = ([0; MOST], [0.0; MOST]);
         for t in 0..factor.len {
             let field = at[factor.order[t]];
-            which[t] = usize::from(field >= fields.students);
+            which[t] = owner.unit_of(field, fields.students);
             mean[t] = fields.mean[field];
         }
         Self { rule: &owner.rule, units: &owner.units, work: &mut owner.work, factor, which, mean }
@@ -457,7 +500,12 @@ impl Expectations for ByQuadrature {
         }
         out[..students * students].fill(0.0);
         let sets = std::mem::take(&mut self.sets);
-        for set in &sets {
+        // A unit without output costs nothing.
+        let counts = |set: &&Set| {
+            let mut uses = set.integrands.iter().flat_map(|integrand| &integrand.uses);
+            uses.any(|&(_, a, b, _)| outputs[a] * outputs[b] != 0.0)
+        };
+        for set in sets.iter().filter(counts) {
             let factor = Factor::new(fields.covariance, n, &set.fields);
             Cursor::new(self, fields, &set.fields, &factor).integrate(set);
             for (value, integrand) in self.work.sums.iter().zip(&set.integrands) {

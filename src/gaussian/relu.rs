@@ -13,11 +13,12 @@
 //! `x_p = x_q = 0`. Written so, nothing is divided by a small number that is not itself in the numerator. Fields that coincide
 //! need the first two lines only.
 
-use std::f64::consts::{PI, TAU};
+use std::f64::consts::{FRAC_1_PI, PI, TAU};
 
 use multiversion::multiversion;
 
-use super::orthant::{add_fours, angle};
+use super::fours::{PAIRS, add_fours, angle};
+use super::orthant::Orthant;
 use super::{Expectations, Fields};
 use crate::error::Result;
 
@@ -25,6 +26,8 @@ use crate::error::Result;
 #[derive(Debug, Default)]
 pub(super) struct Relu {
     pairs: Pairs,
+    /// Sets of four that need care.
+    hard: Vec<[usize; 4]>,
 }
 
 /// `s` and `ψ` of all pairs of fields.
@@ -104,10 +107,51 @@ impl Pairs {
         let cross = ratio(c[ka] - c[ik] * c[ia] * ii, s, self.s[ia] * ii) * (c[ia] - c[ik] * c[ka] * kk);
         c[a * n + a] * orthant + c[ia] * self.s[ia] * ii + c[ka] * self.s[ka] * kk + cross + s * c[ia] * c[ka] * ii * kk
     }
+
+    /// Whether the sine of the angle between two fields is at most √`square`, and if so whether they point the same way.
+    fn parallel(&self, c: &[f64], a: usize, b: usize, square: f64) -> Option<bool> {
+        let at = a * self.n + b;
+        let s = self.s[at];
+        (s * s * self.inverse[a] * self.inverse[b] <= square).then_some(c[at] > 0.0)
+    }
+
+    /// `E[1_i 1_k r_a r_b]` for four different fields.
+    fn four(&self, c: &[f64], [i, k, a, b]: [usize; 4]) -> f64 {
+        if [i, k, a, b].iter().any(|&p| self.inverse[p] == 0.0) {
+            return 0.0;
+        }
+        // An angle θ between two fields that are taken for one costs θ for two steps, else θ².
+        let same = match self.parallel(c, i, k, 4e-15) {
+            Some(true) => Some(self.triple(c, i, a, b)),
+            Some(false) => Some(0.0),
+            None => None,
+        };
+        let same = same.or_else(|| {
+            [(i, a, k), (i, b, k), (k, a, i), (k, b, i)].into_iter().find_map(|(p, q, step)| {
+                let along = self.parallel(c, p, q, 1e-12)?;
+                Some(if along { self.triple(c, step, a, b) } else { 0.0 })
+            })
+        });
+        let same = same.or_else(|| {
+            if !self.parallel(c, a, b, 1e-12)? {
+                return Some(0.0);
+            }
+            let n = self.n;
+            let scale = (c[b * n + b] * self.inverse[a]).sqrt();
+            Some(0.5 * (scale * self.square(c, i, k, a) + self.square(c, i, k, b) / scale))
+        });
+        same.map_or_else(
+            || {
+                let orthant = Orthant::new(c, self.n, [i, k, a, b]);
+                orthant.second_moment(orthant.probability(), 2, 3)
+            },
+            |value| value * 0.25 * FRAC_1_PI,
+        )
+    }
 }
 
 /// `numerator/denominator`, which is at most `most` in size but for rounding.
-fn ratio(numerator: f64, denominator: f64, most: f64) -> f64 {
+pub(super) fn ratio(numerator: f64, denominator: f64, most: f64) -> f64 {
     if denominator > 0.0 { (numerator / denominator).clamp(-most, most) } else { 0.0 }
 }
 
@@ -191,7 +235,21 @@ impl Expectations for Relu {
                 (out[i * students + k], out[k * students + i]) = (sum / (2.0 * TAU), sum / (2.0 * TAU));
             }
         }
-        add_fours(students, c, outputs, out);
+        self.hard.clear();
+        add_fours(students, c, outputs, out, &mut self.hard);
+        for at in &self.hard {
+            for split in PAIRS {
+                let [i, k, a, b] = split.map(|p| at[p]);
+                if k < students {
+                    out[i * students + k] += 2.0 * outputs[a] * outputs[b] * pairs.four(c, [i, k, a, b]);
+                }
+            }
+        }
+        for i in 0..students {
+            for k in 0..i {
+                out[i * students + k] = out[k * students + i];
+            }
+        }
         Ok(())
     }
 }

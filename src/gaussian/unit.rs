@@ -81,7 +81,7 @@ impl Unit {
 
     /// Tables for `[low, high]`, where the activation has any.
     pub(super) fn prepare(&mut self, low: f64, high: f64) {
-        if self.simple() || !self.kinks.is_empty() || self.value.covers(low, high) {
+        if !(low <= high) || self.simple() || !self.kinks.is_empty() || self.value.covers(low, high) {
             return;
         }
         // Some room, so that slowly growing overlaps do not build a table each time.
