@@ -51,11 +51,12 @@ impl<const N: usize> Affine<N> {
         let (mut exponential, mut integral) = (term.matrix, term);
         for k in 1..=TERMS {
             term = generator.after(&term);
-            for i in 0..N {
-                for j in 0..N {
-                    term.matrix[i][j] *= step / f64::from(k);
-                    exponential[i][j] += term.matrix[i][j];
-                    integral.matrix[i][j] += term.matrix[i][j] / f64::from(k + 1);
+            let sums = exponential.iter_mut().zip(&mut integral.matrix);
+            for (row, (exponential, integral)) in term.matrix.iter_mut().zip(sums) {
+                for ((term, exponential), integral) in row.iter_mut().zip(exponential).zip(integral) {
+                    *term *= step / f64::from(k);
+                    *exponential += *term;
+                    *integral += *term / f64::from(k + 1);
                 }
             }
         }

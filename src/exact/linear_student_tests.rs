@@ -1,6 +1,7 @@
 use super::super::linear_momentum::{LinearMomentum, MomentumOverlaps};
 use super::super::linear_sgd::LinearSgd;
 use super::*;
+use crate::monte_carlo::rng::{Generator, Key, Purpose};
 use crate::numerics::normal::standard_normal;
 use crate::numerics::ode::{StepTolerance, integrate};
 
@@ -131,7 +132,7 @@ fn simulated(run: LinearSgd, steps: usize, runs: usize) -> [(f64, f64); 5] {
     teacher[0] = (run.student.teacher_norm * d as f64).sqrt();
     let along = run.student.m * d as f64 / teacher[0];
     let across = (run.student.q * d as f64 - along * along).sqrt();
-    let mut rng = crate::monte_carlo_for_tests();
+    let mut rng = Generator::new(Key::new(1, Purpose::Training, 0));
     let mut sums = [(0.0, 0.0); 5];
     for _ in 0..runs {
         let (mut w, mut p) = (vec![0.0; d], vec![0.0; d]);

@@ -17,6 +17,9 @@ pub mod propagator;
 pub mod riccati;
 pub mod truncation;
 
+pub use linear_momentum::LinearMomentum;
+pub use linear_sgd::LinearSgd;
+pub use linear_student::LinearStudent;
 pub use moments::GaussianMoments;
 
 #[cfg(test)]

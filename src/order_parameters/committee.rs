@@ -150,6 +150,12 @@ impl CommitteeEquations {
         }
     }
 
+    /// Covariance and mean of the fields and `c = (a, −a*)` at `state`.
+    pub(super) fn fields_at(&mut self, state: &[f64]) -> [&[f64]; 3] {
+        self.load(state);
+        [&self.work.covariance, &self.work.mean, &self.work.outputs]
+    }
+
     /// Computes drift, noise and (if needed) slopes of what was loaded.
     fn average(&mut self, slopes: bool) -> Result<()> {
         let students = self.layout.students;

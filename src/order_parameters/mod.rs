@@ -13,6 +13,9 @@ mod committee;
 mod critical_rate;
 mod plateau;
 mod steady;
+mod fluctuations;
+mod nodes;
+mod step_noise;
 mod trajectory;
 
 pub use crate::problem::{correlation, specialization};
@@ -20,6 +23,7 @@ pub use committee::CommitteeEquations;
 pub use critical_rate::{CriticalRate, critical_learning_rate};
 pub use plateau::{Plateau, plateau};
 pub use steady::{Steady, jacobian, steady_state};
+pub use fluctuations::{FluctuationEquations, FluctuationSettings, Fluctuations};
 pub use trajectory::{Equations, FromFn, Trajectory};
 
 use crate::error::Result;
