@@ -284,3 +284,59 @@ fn parallel_runs_have_the_bits_of_serial_ones() {
         assert_eq!(runs, serial, "{threads}");
     }
 }
+
+#[test]
+fn biases_follow_the_gradient_of_the_error() {
+    for activation in [Activation::Erf, Activation::Tanh, Activation::Relu] {
+        let mut problem = uneven(2, 2, 1e-3);
+        problem.student.activation = activation.clone();
+        problem.teacher.activation = activation.clone();
+        problem.bias_rate = 2e-3;
+        problem.student.biases = vec![0.4, -0.2];
+        problem.teacher.biases = vec![-0.3, 0.1];
+        let layout = problem.layout();
+        let state = problem.initial_state();
+        let mut equations = CommitteeEquations::new(problem.clone(), Quadrature::Automatic).unwrap();
+        let mut rate = vec![0.0; state.len()];
+        equations.rhs(0.0, &state, &mut rate).unwrap();
+        for i in 0..2 {
+            let mut error = |step: f64| {
+                let mut moved = state.clone();
+                moved[layout.b(i)] += step;
+                equations.generalization_error(&moved).unwrap()
+            };
+            let slope = (error(1e-4) - error(-1e-4)) / 2e-4;
+            // Central difference: 1e-8 of the third derivative; quadrature of ReLU.
+            assert!((rate[layout.b(i)] / 2e-3 + slope).abs() < 1e-7, "{activation:?} {i} {slope}");
+        }
+        // τ → 0: gradient flow.
+        let mut run = OrderParameters::of(problem, Quadrature::Automatic, 1e-7).unwrap();
+        let mut last = f64::INFINITY;
+        for k in 0..5 {
+            run.advance_to(50.0 * f64::from(k)).unwrap();
+            let state = run.state().to_vec();
+            let error = run.equations().generalization_error(&state).unwrap();
+            assert!(error <= last, "{activation:?} {k}: {error} {last}");
+            last = error;
+        }
+    }
+}
+
+#[test]
+fn nan_of_the_users_activation_is_named() {
+    #[derive(Debug)]
+    struct Broken;
+    impl crate::problem::Nonlinearity for Broken {
+        fn value(&self, x: f64) -> f64 {
+            if x > 1.0 { f64::NAN } else { x }
+        }
+        fn derivative(&self, _: f64) -> f64 {
+            1.0
+        }
+    }
+    let mut problem = uneven(2, 2, 0.5);
+    problem.student.activation = Activation::Custom(Arc::new(Broken));
+    let mut run = OrderParameters::of(problem, Quadrature::Automatic, 1e-8).unwrap();
+    let outcome = run.advance_to(1.0);
+    assert!(matches!(outcome, Err(Error::Activation { function: "g", .. })), "{outcome:?}");
+}

@@ -1,10 +1,8 @@
 //! The learning rate above which training has no stable end.
 
-use faer::{Mat, Side};
-
 use super::OrderParameters;
 use super::committee::CommitteeEquations;
-use super::steady::{Steady, steady_state};
+use super::steady::Steady;
 use crate::error::{Error, Result, require};
 use crate::gaussian::Quadrature;
 use crate::problem::{Committee, LearningRate, Momentum};
@@ -12,11 +10,11 @@ use crate::problem::{Committee, LearningRate, Momentum};
 /// Where a steady state loses its stability.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CriticalRate {
-    /// `τ_c`, within half the tolerance.
+    /// `τ_c`, within the tolerance.
     pub rate: f64,
-    /// The steady state half the tolerance or less below `τ_c`, stable.
+    /// The steady state less than the tolerance below `τ_c`, stable.
     pub below: Steady,
-    /// Its continuation as much above, unstable; `None` if it does not exist there, or only with overlaps that no vectors
+    /// Its continuation a quarter of the tolerance or less above `below`, unstable; `None` if it does not exist there, or only with overlaps that no vectors
     /// have. So it is where the steady state runs to infinity at `τ_c` (linear student with label noise) or meets an unstable
     /// one and ends.
     pub above: Option<Steady>,
@@ -37,7 +35,7 @@ const LONGEST: f64 = 1e5;
 /// state nearby (so the choice among several is that of the dynamics, and plateaus, being unstable, are passed). This
 /// steady state is followed upwards in τ, each Newton iteration starting from the state before. A step is halved where the steady
 /// state is unstable (an eigenvalue of the Jacobian with positive real part), is not found, or has changed by much; the last
-/// stable τ is `τ_c` when the step has shrunk to the tolerance. What fails is tried again from nearer by, so that a
+/// stable τ is `τ_c` when the step has shrunk to a quarter of the tolerance. What fails is tried again from nearer by, so that a
 /// Newton iteration that fails for want of a good guess alone is not taken for an instability.
 ///
 /// The learning rate of `problem` is replaced; for scaled momentum `α = γτ`. The rates of second layer and biases stay.
@@ -67,7 +65,10 @@ pub fn critical_learning_rate(
                 require(next < high, "bracket.high", high, "a learning rate at which the steady state is unstable")?;
                 (rate, below) = (next, steady);
             }
-            above if next - rate <= tolerance => return Ok(CriticalRate { rate: 0.5 * (rate + next), below, above }),
+            // Where it runs to infinity, the largest change allowed is passed three steps below.
+            above if next - rate <= 0.25 * tolerance => {
+                return Ok(CriticalRate { rate: 0.5 * (rate + next), below, above });
+            }
             _ => step = 0.5 * (next - rate),
         }
     }
@@ -93,7 +94,7 @@ fn first(problem: &Committee, rate: f64, quadrature: Quadrature) -> Result<Stead
             outcome => outcome?,
         }
         let state = run.state().to_vec();
-        match steady_state(run.equations(), &state, STEADY) {
+        match run.equations().steady_state(&state, STEADY) {
             Ok(steady) if steady.stable() && near(&steady.state, &state, 0.1) => return Ok(steady),
             Ok(_) | Err(Error::NotConverged { .. }) => time *= 2.0,
             Err(error) => return Err(error),
@@ -106,10 +107,11 @@ fn first(problem: &Committee, rate: f64, quadrature: Quadrature) -> Result<Stead
 /// The steady state at `rate` that continues `before`, if there is one and it is admissible.
 fn follow(problem: &Committee, rate: f64, before: &Steady, quadrature: Quadrature) -> Result<Option<Steady>> {
     let mut equations = CommitteeEquations::new(at(problem, rate), quadrature)?;
-    match steady_state(&mut equations, &before.state, STEADY) {
+    match equations.steady_state(&before.state, STEADY) {
         Ok(steady) => {
-            let kept = near(&steady.state, &before.state, JUMP) && admissible(&equations, &steady.state)?;
-            Ok(kept.then_some(steady))
+            let size = steady.state.iter().fold(1.0, |most: f64, value| most.max(value.abs()));
+            let admissible = equations.smallest_eigenvalue(&steady.state)? >= -ROUNDING * size;
+            Ok((admissible && near(&steady.state, &before.state, JUMP)).then_some(steady))
         }
         Err(Error::NotConverged { .. }) => Ok(None),
         Err(error) => Err(error),
@@ -119,23 +121,6 @@ fn follow(problem: &Committee, rate: f64, before: &Steady, quadrature: Quadratur
 fn near(a: &[f64], b: &[f64], allowed: f64) -> bool {
     let size = b.iter().fold(1.0, |most: f64, value| most.max(value.abs()));
     a.iter().zip(b).all(|(a, b)| (a - b).abs() <= allowed * size)
-}
-
-/// Whether vectors can have these overlaps.
-fn admissible(equations: &CommitteeEquations, state: &[f64]) -> Result<bool> {
-    let (layout, teacher) = (equations.layout(), &equations.problem().teacher);
-    let (k, n) = (layout.students, layout.students + layout.teachers);
-    let overlaps = Mat::from_fn(n, n, |i, j| match (i < k, j < k) {
-        (true, true) => state[layout.q(i, j)],
-        (true, false) => state[layout.m(i, j - k)],
-        (false, true) => state[layout.m(j, i - k)],
-        (false, false) => teacher.overlaps[[i - k, j - k]],
-    });
-    let eigenvalues = overlaps
-        .self_adjoint_eigenvalues(Side::Lower)
-        .map_err(|error| Error::Library { library: "faer", message: format!("eigenvalues: {error:?}") })?;
-    let largest = eigenvalues.iter().fold(0.0, |most: f64, value| most.max(value.abs()));
-    Ok(eigenvalues.iter().all(|&value| value >= -ROUNDING * largest))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@ use std::f64::consts::PI;
 use ndarray::{Array2, array};
 
 use super::*;
+use crate::order_parameters::Equations;
 use crate::problem::{Activation, Student, Teacher};
 
 fn single() -> Committee {
@@ -83,4 +84,69 @@ fn brackets_without_a_transition_are_named() {
     assert!(find(&single(), (1.0, f64::NAN), 1e-3).contains("bracket.high = NaN"));
     assert!(find(&single(), (1.0, 6.0), 0.0).contains("tolerance = 0"));
     assert!(find(&Committee { batch: 0, ..single() }, (1.0, 6.0), 1e-3).contains("batch = 0"));
+}
+
+/// With label noise `q* → ∞` at `τ_c = 2B(1+λ)`; there is no steady state above.
+#[test]
+fn linear_student_diverges_at_its_closed_form() {
+    for (decay, batch, noise) in [(0.0, 1, 0.2), (0.5, 1, 0.2), (1.0, 4, 0.2), (0.5, 1, 0.0), (0.0, 2, 0.0)] {
+        let student = Student::new(array![[0.5]], array![[0.2]], Activation::Linear);
+        let problem = Committee {
+            weight_decay: decay,
+            batch,
+            noise_variance: noise,
+            ..Committee::new(Teacher::orthonormal(1, Activation::Linear), student, 1.0)
+        };
+        let expected = 2.0 * batch as f64 * (1.0 + decay);
+        let bracket = (0.2 * expected, 1.7 * expected);
+        let found = critical_learning_rate(&problem, bracket, 1e-6, Quadrature::Automatic).unwrap();
+        assert!((found.rate - expected).abs() < 1e-6, "{found:?} {expected}");
+        // Without noise and decay the teacher stays a steady state.
+        assert_eq!(found.above.is_some(), noise == 0.0 && decay == 0.0, "{found:?}");
+    }
+}
+
+/// `2E[g'²]/E[g'⁴]`, from the linearisation at the teacher, where the equations come from quadrature or have a kink.
+#[test]
+fn other_activations_have_the_rate_of_their_linearisation() {
+    for (activation, allowed) in [
+        // Quadrature with 32 points a dimension, differentiated.
+        (Activation::Tanh, 2e-4),
+        (Activation::Quadratic, 1e-6),
+        // The Jacobian depends on the root of the distance to the teacher, 6e-6 in the differences.
+        (Activation::Relu, 2e-3),
+    ] {
+        let moment = |power: i32| {
+            let nodes = (-4000..=4000).map(|k| f64::from(k) * 0.003);
+            nodes.map(|x| activation.derivative(x).powi(power) * (-0.5 * x * x).exp()).sum::<f64>()
+        };
+        let expected = 2.0 * moment(2) / moment(4);
+        let student = Student::new(array![[1.0]], array![[0.8]], activation.clone());
+        let problem = Committee::new(Teacher::orthonormal(1, activation.clone()), student, 1.0);
+        let bracket = (0.3 * expected, 1.4 * expected);
+        let found = critical_learning_rate(&problem, bracket, 1e-6 * expected, Quadrature::Automatic).unwrap();
+        assert!((found.rate / expected - 1.0).abs() < allowed, "{activation:?}: {found:?} {expected}");
+    }
+}
+
+#[test]
+fn probe() {
+    for activation in [Activation::Tanh, Activation::Gelu, Activation::Softplus] {
+        let student = Student::new(array![[1.0]], array![[1.0]], activation.clone());
+        let problem = Committee::new(Teacher::orthonormal(1, activation.clone()), student, 1.0);
+        for points in [32, 64, 128] {
+            for quadrature in [Quadrature::Trapezoidal { points }, Quadrature::GaussHermite { points }] {
+                let mut equations = CommitteeEquations::new(problem.clone(), quadrature).unwrap();
+                let mut line = String::new();
+                for (q, m) in [(1.0, 1.0), (1.0 + 1e-7, 1.0), (1.0 + 1e-3, 1.0)] {
+                    let mut rate = [0.0; 2];
+                    equations.rhs(0.0, &[q, m], &mut rate).unwrap();
+                    line += &format!("{rate:?} err {:e}; ", equations.quadrature_error(&[q, m]).unwrap());
+                }
+                let start = std::time::Instant::now();
+                let j = equations.jacobian(0.0, &[1.0, 1.0]).unwrap();
+                println!("{activation:?} {quadrature:?} {line} J {j:?} {:?}", start.elapsed());
+            }
+        }
+    }
 }

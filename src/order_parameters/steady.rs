@@ -1,8 +1,9 @@
 //! Steady states by Newton's method, and their stability.
 
-use faer::Mat;
+use faer::{Mat, Side};
 use ndarray::Array2;
 
+use super::committee::CommitteeEquations;
 use super::trajectory::Equations;
 use crate::error::{Error, Result, require};
 
@@ -36,17 +37,27 @@ impl Steady {
 /// and the component. For rates that are smooth around `state` the error is some 1e-10 of the rates and their third
 /// derivatives.
 ///
-/// The points lie on both sides of `state`: overlaps at the edge of what vectors allow (a student equal to its teacher) are
-/// left by 6e-6, which closed forms of smooth activations bear.
+/// The points lie on both sides of `state`. At the edge of what overlaps of vectors can be (a student equal to its teacher)
+/// that asks for rates beyond it; [`CommitteeEquations::jacobian`] knows the edge.
 ///
 /// # Errors
 /// Those of the equations; [`Error::Shape`]; [`Error::NonFinite`].
 pub fn jacobian<E: Equations + ?Sized>(equations: &mut E, time: f64, state: &[f64]) -> Result<Array2<f64>> {
+    differences(equations, time, state, f64::EPSILON.cbrt())
+}
+
+/// By central differences with steps `relative·max(1, |component|)`.
+fn differences<E: Equations + ?Sized>(
+    equations: &mut E,
+    time: f64,
+    state: &[f64],
+    relative: f64,
+) -> Result<Array2<f64>> {
     let n = checked_len(equations, state)?;
     let mut matrix = Array2::zeros((n, n));
     let (mut point, mut above, mut below) = (state.to_vec(), vec![0.0; n], vec![0.0; n]);
     for j in 0..n {
-        let step = f64::EPSILON.cbrt() * state[j].abs().max(1.0);
+        let step = relative * state[j].abs().max(1.0);
         point[j] = state[j] + step;
         let high = point[j];
         equations.rhs(time, &point, &mut above)?;
@@ -61,6 +72,58 @@ pub fn jacobian<E: Equations + ?Sized>(equations: &mut E, time: f64, state: &[f6
         }
     }
     Ok(matrix)
+}
+
+/// How far inside the edge a Jacobian is taken, of the larger of 1 and the largest overlap.
+const INSIDE: f64 = 1e-3;
+
+impl CommitteeEquations {
+    /// [`jacobian`], also where overlaps lie at the edge of what vectors can have (a student equal to its teacher, two
+    /// students equal to each other).
+    ///
+    /// Closed forms are differentiated across the edge. Quadrature knows no overlaps beyond it: there the Jacobian is
+    /// extrapolated from `Q + h`, `Q + 2h`, `Q + 3h` on the diagonal, `h = 10⁻³`, to some 1e-7 of the rates for smooth activations; a
+    /// kink makes the Jacobian itself depend on √h, and 1e-2 is all that is left at the edge.
+    ///
+    /// # Errors
+    /// As for [`jacobian`].
+    pub fn jacobian(&mut self, time: f64, state: &[f64]) -> Result<Array2<f64>> {
+        checked_len(self, state)?;
+        let h = INSIDE * largest(state).max(1.0);
+        if self.smallest_eigenvalue(state)? > h || self.quadrature_error(state)? == 0.0 {
+            return jacobian(self, time, state);
+        }
+        let layout = self.layout();
+        let mut inside = |times: f64| {
+            let mut moved = state.to_vec();
+            (0..layout.students).for_each(|i| moved[layout.q(i, i)] += times * h);
+            // Less than half of the way back to the edge.
+            differences(self, time, &moved, 0.125 * INSIDE)
+        };
+        Ok(3.0 * inside(1.0)? - 3.0 * inside(2.0)? + inside(3.0)?)
+    }
+
+    /// [`steady_state`] with the Jacobian of [`CommitteeEquations::jacobian`].
+    ///
+    /// # Errors
+    /// As for [`steady_state`].
+    pub fn steady_state(&mut self, guess: &[f64], tolerance: f64) -> Result<Steady> {
+        newton(self, guess, tolerance, |equations, state| equations.jacobian(0.0, state))
+    }
+
+    /// The smallest eigenvalue of `[[Q, M], [Mᵀ, P]]`.
+    pub(super) fn smallest_eigenvalue(&self, state: &[f64]) -> Result<f64> {
+        let (layout, teacher) = (self.layout(), &self.problem().teacher);
+        let (k, n) = (layout.students, layout.students + layout.teachers);
+        let overlaps = Mat::from_fn(n, n, |i, j| match (i < k, j < k) {
+            (true, true) => state[layout.q(i, j)],
+            (true, false) => state[layout.m(i, j - k)],
+            (false, true) => state[layout.m(j, i - k)],
+            (false, false) => teacher.overlaps[[i - k, j - k]],
+        });
+        let eigenvalues = overlaps.self_adjoint_eigenvalues(Side::Lower).map_err(failed)?;
+        Ok(eigenvalues.iter().copied().fold(f64::INFINITY, f64::min))
+    }
 }
 
 const ITERATIONS: usize = 200;
@@ -79,6 +142,15 @@ const SINGULAR: f64 = 1e-9;
 /// [`Error::NotConverged`]; [`Error::Parameter`] for a tolerance that is not positive; [`Error::Shape`]; those of the
 /// equations at `guess`.
 pub fn steady_state<E: Equations + ?Sized>(equations: &mut E, guess: &[f64], tolerance: f64) -> Result<Steady> {
+    newton(equations, guess, tolerance, |equations, state| jacobian(equations, 0.0, state))
+}
+
+fn newton<E: Equations + ?Sized>(
+    equations: &mut E,
+    guess: &[f64],
+    tolerance: f64,
+    mut jacobian: impl FnMut(&mut E, &[f64]) -> Result<Array2<f64>>,
+) -> Result<Steady> {
     require(tolerance > 0.0 && tolerance.is_finite(), "tolerance", tolerance, "a finite number > 0")?;
     let n = checked_len(equations, guess)?;
     let (mut state, mut rate) = (guess.to_vec(), vec![0.0; n]);
@@ -90,7 +162,7 @@ pub fn steady_state<E: Equations + ?Sized>(equations: &mut E, guess: &[f64], tol
     for iteration in 0..=ITERATIONS {
         let residual = largest(&rate);
         let allowed = tolerance * largest(&state).max(1.0);
-        let matrix = jacobian(equations, 0.0, &state)?;
+        let matrix = jacobian(equations, &state)?;
         if residual <= allowed {
             return Ok(Steady { eigenvalues: eigenvalues(&matrix)?, state, residual });
         }
@@ -124,9 +196,7 @@ pub fn steady_state<E: Equations + ?Sized>(equations: &mut E, guess: &[f64], tol
 /// The shortest `x` that minimises `|Jx + rate|`.
 fn shortest_step(matrix: &Array2<f64>, rate: &[f64]) -> Result<Vec<f64>> {
     let n = rate.len();
-    let svd = Mat::from_fn(n, n, |i, j| matrix[[i, j]])
-        .svd()
-        .map_err(|error| Error::Library { library: "faer", message: format!("singular values: {error:?}") })?;
+    let svd = Mat::from_fn(n, n, |i, j| matrix[[i, j]]).svd().map_err(failed)?;
     let (u, s, v) = (svd.U(), svd.S().column_vector(), svd.V());
     let most = s.iter().fold(0.0, |most: f64, value| most.max(*value));
     let mut step = vec![0.0; n];
@@ -138,12 +208,14 @@ fn shortest_step(matrix: &Array2<f64>, rate: &[f64]) -> Result<Vec<f64>> {
 }
 
 fn eigenvalues(matrix: &Array2<f64>) -> Result<Vec<(f64, f64)>> {
-    let values = Mat::from_fn(matrix.nrows(), matrix.ncols(), |i, j| matrix[[i, j]])
-        .eigenvalues()
-        .map_err(|error| Error::Library { library: "faer", message: format!("eigenvalues: {error:?}") })?;
+    let values = Mat::from_fn(matrix.nrows(), matrix.ncols(), |i, j| matrix[[i, j]]).eigenvalues().map_err(failed)?;
     let mut values: Vec<(f64, f64)> = values.iter().map(|value| (value.re, value.im)).collect();
     values.sort_by(|a, b| b.0.total_cmp(&a.0).then(b.1.total_cmp(&a.1)));
     Ok(values)
+}
+
+fn failed<E: std::fmt::Debug>(error: E) -> Error {
+    Error::Library { library: "faer", message: format!("eigenvalues or singular values: {error:?}") }
 }
 
 fn checked_len<E: Equations + ?Sized>(equations: &E, state: &[f64]) -> Result<usize> {

@@ -3,12 +3,11 @@
 use std::error::Error;
 use std::f64::consts::PI;
 
-use learning_dynamics::exact::{LinearSgd, LinearStudent};
+use learning_dynamics::exact::linear_sgd::LinearSgd;
+use learning_dynamics::exact::linear_student::LinearStudent;
 use learning_dynamics::frame::Field;
 use learning_dynamics::gaussian::Quadrature;
-use learning_dynamics::order_parameters::{
-    CommitteeEquations, OrderParameters, Steady, critical_learning_rate, steady_state,
-};
+use learning_dynamics::order_parameters::{CommitteeEquations, OrderParameters, Steady, critical_learning_rate};
 use learning_dynamics::output::plot::{Panel, Picture};
 use learning_dynamics::problem::{Activation, Committee, Momentum, Student, Teacher};
 use ndarray::{Array2, array};
@@ -123,7 +122,7 @@ fn linear_student(report: &mut Report, level: Level) -> Result<Panel, Box<dyn Er
         .map(|&rate| {
             let problem = statement(rate);
             let mut equations = CommitteeEquations::new(problem.clone(), Quadrature::Automatic)?;
-            let steady = steady_state(&mut equations, &problem.initial_state(), 1e-12)?;
+            let steady = equations.steady_state(&problem.initial_state(), 1e-12)?;
             let newton = equations.generalization_error(&steady.state)?;
             let closed = exact(rate).stationary_error()?;
             // The chain starts at the steady state. The exact means at this d know by how much it drifts off.
@@ -182,7 +181,7 @@ fn settled(problem: &Committee) -> learning_dynamics::Result<(Steady, f64)> {
     let mut run = OrderParameters::of(problem.clone(), Quadrature::Automatic, 1e-8)?;
     run.advance_to(400.0)?;
     let guess = run.state().to_vec();
-    let steady = steady_state(run.equations(), &guess, 1e-11)?;
+    let steady = run.equations().steady_state(&guess, 1e-11)?;
     let error = run.equations().generalization_error(&steady.state)?;
     Ok((steady, error))
 }
@@ -301,7 +300,7 @@ fn onset(report: &mut Report, level: Level) -> Result<Panel, Box<dyn Error>> {
                 let growth = Measured { mean: (end.mean / initial).ln() / time, error: end.error / end.mean / time };
                 let perfect = Committee { learning_rate: rate.into(), ..teacher.clone() };
                 let mut equations = CommitteeEquations::new(perfect.clone(), Quadrature::Automatic)?;
-                Ok((steady_state(&mut equations, &perfect.initial_state(), 1e-10)?.growth(), growth))
+                Ok((equations.steady_state(&perfect.initial_state(), 1e-10)?.growth(), growth))
             })
             .collect::<learning_dynamics::Result<_>>()?;
         let measured: Vec<Measured> = found.iter().map(|found| found.1).collect();

@@ -26,10 +26,10 @@ impl Measured {
     }
 }
 
-/// Orthonormal teacher; student vectors of squared norm ¼ with small, unequal overlaps with it, `size` at most.
+/// Orthonormal teacher; students with unequal overlaps with it, `size` at most, and squared norm ¼ across.
 pub fn committee(students: usize, teachers: usize, size: f64, rate: f64) -> Committee {
     let m = Array2::from_shape_fn((students, teachers), |(i, n)| size * (1.0 + 3.0 * i as f64 + 7.0 * n as f64).sin());
-    let student = Student::new(Array2::eye(students) * 0.25, m, Activation::Erf);
+    let student = Student::new(Array2::eye(students) * 0.25 + m.dot(&m.t()), m, Activation::Erf);
     Committee::new(Teacher::orthonormal(teachers, Activation::Erf), student, rate)
 }
 

@@ -6,14 +6,14 @@ use std::f64::consts::PI;
 use learning_dynamics::frame::Field;
 use learning_dynamics::gaussian::Quadrature;
 use learning_dynamics::monte_carlo::{OnlineSgd, SgdSettings};
-use learning_dynamics::order_parameters::{CommitteeEquations, OrderParameters, Steady, steady_state};
+use learning_dynamics::order_parameters::{CommitteeEquations, OrderParameters, Steady};
 use learning_dynamics::output::plot::{Panel, Picture};
 use learning_dynamics::problem::{Activation, Committee, Student, Teacher};
 use ndarray::Array2;
 use rayon::prelude::*;
 
 use super::joint::{axis, list};
-use super::sgd_runs::{Measured, chain, committee, error_of, extrapolated_chain, observe, spread, started_at};
+use super::sgd_runs::{Measured, chain, committee, error_of, extrapolated_chain, observe, spread};
 use super::{Level, Study};
 use crate::report::{Expected, Report};
 
@@ -141,7 +141,7 @@ fn learnt(students: usize, rate: f64) -> Committee {
 
 fn steady(problem: &Committee, guess: &[f64]) -> learning_dynamics::Result<(Steady, f64)> {
     let mut equations = CommitteeEquations::new(problem.clone(), Quadrature::Automatic)?;
-    let steady = steady_state(&mut equations, guess, 1e-13)?;
+    let steady = equations.steady_state(guess, 1e-13)?;
     let error = equations.generalization_error(&steady.state)?;
     Ok((steady, error))
 }
