@@ -78,11 +78,17 @@ fn peer(script: &str) -> Vec<(String, f64, f64)> {
         .collect()
 }
 
+#[path = "peers/saad_solla.rs"]
+mod saad_solla;
+
 fn distance(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| (a - b).abs()).sum()
 }
 
 fn main() -> Result<()> {
+    if std::env::args().any(|a| a == "saad") {
+        return saad_solla::compare();
+    }
     // Before the first use of the pool; nothing else runs yet.
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build_global();
     if let Err(error) = pool {
@@ -130,5 +136,5 @@ fn main() -> Result<()> {
     let beside =
         peers.first().map_or("| | |".to_owned(), |(_, cpu, _)| format!("| {cpu:.2} | | 1/{:.1} |", cpu / seconds));
     println!("| agents, 10⁶ × 500 steps | {seconds:.2} | | {:.2} ns an agent and step {beside}", seconds * 2.0);
-    Ok(())
+    saad_solla::compare()
 }

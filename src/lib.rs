@@ -1,12 +1,18 @@
 //! Solves the macroscopic equations of machine learning, and proves each solver right.
 //!
-//! *What does training do, seen from far away?* This version answers for **populations** of learners: each has parameters θ,
-//! trained by noisy gradient descent, and hyperparameters h, changed by selection and mutation (population based training).
+//! *What does training do, seen from far away?* This version answers for two families:
+//!
+//! * **populations** of learners: each has parameters θ, trained by noisy gradient descent, and hyperparameters h, changed by
+//!   selection and mutation (population based training);
+//! * **single networks in high dimension**: a soft committee machine that learns from another one by online SGD, seen through
+//!   its overlaps (order parameters).
+//!
 //! Every problem is stated once and solved in three ways that share nothing but the statement:
 //!
 //! | statement | mean-field equation | Monte Carlo twin | exact twin |
 //! |---|---|---|---|
 //! | [`problem::Population`] | [`kinetic::Kinetic`], [`averaged::Averaged`] | [`monte_carlo::Agents`] | [`exact`] |
+//! | [`problem::Committee`] | [`order_parameters::OrderParameters`], [`order_parameters::Fluctuations`] | [`monte_carlo::OnlineSgd`], [`monte_carlo::OverlapChain`] | [`exact::LinearStudent`] |
 //!
 //! # The equations
 //!
@@ -20,6 +26,14 @@
 //! ```
 //! Clocks are Poisson (as written) or periodic (`f ← M_h[wf/⟨w⟩]` at `T_s, 2T_s, …`); rules on ranks replace `wf/⟨w⟩` by what
 //! they keep and what they copy, and only copies mutate.
+//!
+//! One network, weights in `R^d`, `d → ∞`, one fresh sample a step, `t = steps/d`; `Γ` is its error, `δ_l = a_l g'(u_l)`:
+//!
+//! ```text
+//! sgd         w_l ← w_l − τ Γ δ_l x/√d − (τλ/d) w_l,    u = w·x/√d + b,    Γ = Σ a_l g(u_l) − Σ a*_n g*(v_n) − σξ
+//! overlaps    dQ/dt = −τ E[Γ(δũᵀ + ũδᵀ)] + (τ²/B) E[Γ²δδᵀ] − 2τλQ,    dM/dt = −τ E[Γδṽᵀ] − τλM,    E_g = ½E[(Γ + σξ)²]
+//! errors      C' = JC + CJᵀ + G        (covariance of √d times the deviation at finite d)
+//! ```
 //!
 //! # Symbols
 //!
@@ -38,6 +52,15 @@
 //! | `f`, `ρ` | `density/f`, `marginal_h/rho` | joint density; density of h |
 //! | `G_h` | [`grid::Potential::gibbs`] | Boltzmann–Gibbs density of θ given h |
 //! | `w̄`, `F̄` | [`averaged::Effective`] | effective weight and fitness |
+//! | `w`, `w*` | | weight vectors of student (K) and teacher (M), in `R^d` |
+//! | `Q`, `M` (or `R`), `P` (or `T`) | `overlaps/Q`, `overlaps/M`, [`problem::Teacher::overlaps`] | `w·w/d`, `w·w*/d`, `w*·w*/d` |
+//! | `a`, `b` | `weights`, `biases` | second layer and biases; with a star the teacher's |
+//! | `g` | [`problem::Activation`] | activation |
+//! | `τ` (or `η`), `τ_a`, `τ_b` | [`problem::LearningRate`], `second_layer_rate`, `bias_rate` | learning rates |
+//! | `λ`, `σ²`, `B` | `weight_decay`, `noise_variance`, `batch` | weight decay (`λ/d` a step), label noise, batch size |
+//! | `β`, `γ`, `α` | [`problem::Momentum`] | momentum (here β is not that of selection) |
+//! | `E_g` | `observables/generalization_error` | half the mean squared error without label noise |
+//! | `I2`, `I3`, `I4`, `J2` | [`gaussian`] | expectations over the fields |
 //!
 //! # Example
 //!
@@ -74,10 +97,10 @@
 //!
 //! # Modules
 //!
-//! [`problem`] what is solved · [`grid`] axes and discrete operators · [`kinetic`], [`averaged`] mean-field solvers ·
-//! [`monte_carlo`] agents · [`exact`] closed forms · [`record`] series and schedules · [`output`] HDF5 and pictures ·
-//! [`frame`] what solvers show · [`error`]. Each may use those before it, and `kinetic`, `averaged`, `monte_carlo` and `exact`
-//! never use one another.
+//! [`problem`] what is solved · [`gaussian`] expectations · [`grid`] axes and discrete operators · [`kinetic`], [`averaged`],
+//! [`order_parameters`] mean-field solvers · [`monte_carlo`] agents and SGD · [`exact`] closed forms · [`record`] series and
+//! schedules · [`output`] HDF5 and pictures · [`frame`] what solvers show · [`error`]. Each may use those before it, and the
+//! mean-field solvers, `monte_carlo` and `exact` never use one another.
 //!
 //! # Features
 //!

@@ -22,6 +22,8 @@ pub(super) struct Erf {
     columns: Vec<[Lane; 2]>,
     /// `1/√(1 + C̃_aa)`.
     scale: Vec<Lane>,
+    /// What field b contributes to the drift of one student.
+    weights: Vec<f64>,
 }
 
 impl Expectations for Erf {
@@ -56,25 +58,8 @@ impl Expectations for Erf {
     }
 
     fn drift(&mut self, fields: Fields<'_>, outputs: &[f64], out: &mut [f64]) -> Result<()> {
-        let (n, c) = (fields.len(), fields.covariance);
-        for (i, row) in out.chunks_exact_mut(n).enumerate() {
-            let ci = &c[i * n..][..n];
-            let qi = 1.0 + ci[i];
-            row.fill(0.0);
-            let mut along = 0.0;
-            for b in 0..n {
-                let cb = &c[b * n..][..n];
-                let weight = FRAC_2_PI * outputs[b] / (qi * (1.0 + cb[b]) - ci[b] * ci[b]).sqrt();
-                along += weight * ci[b];
-                for (sum, cab) in row.iter_mut().zip(cb) {
-                    *sum += weight * cab;
-                }
-            }
-            let along = along / qi;
-            for (sum, cia) in row.iter_mut().zip(ci) {
-                *sum -= along * cia;
-            }
-        }
+        self.weights.resize(fields.len(), 0.0);
+        drift(fields.covariance, outputs, &mut self.weights, out);
         Ok(())
     }
 
@@ -88,18 +73,42 @@ impl Expectations for Erf {
 }
 
 #[multiversion(targets("x86_64+avx2"))]
+fn drift(c: &[f64], outputs: &[f64], weights: &mut [f64], out: &mut [f64]) {
+    let n = outputs.len();
+    let (c, weights) = (&c[..n * n], &mut weights[..n]);
+    for (i, row) in out.chunks_exact_mut(n).enumerate() {
+        let ci = &c[i * n..][..n];
+        let qi = 1.0 + ci[i];
+        for b in 0..n {
+            weights[b] = FRAC_2_PI * outputs[b] / (qi * (1.0 + c[b * n + b]) - ci[b] * ci[b]).sqrt();
+        }
+        let along: f64 = weights.iter().zip(ci).map(|(weight, cib)| weight * cib).sum::<f64>() / qi;
+        for (sum, cia) in row.iter_mut().zip(ci) {
+            *sum = -along * cia;
+        }
+        for (weight, cb) in weights.iter().zip(c.chunks_exact(n)) {
+            for (sum, cab) in row.iter_mut().zip(cb) {
+                *sum += weight * cab;
+            }
+        }
+    }
+}
+
+#[multiversion(targets("x86_64+avx2"))]
 fn noise(students: usize, c: &[f64], outputs: &[f64], columns: &mut [[Lane; 2]], scale: &mut [Lane], out: &mut [f64]) {
     let n = columns.len();
-    let mut pairs = (0..students).flat_map(|i| (i..students).map(move |k| (i, k)));
-    loop {
+    let (mut i, mut k) = (0, 0);
+    while i < students {
         let mut group = [(0, 0); LANES];
         let mut filled = 0;
-        for pair in pairs.by_ref().take(LANES) {
-            group[filled] = pair;
+        while filled < LANES && i < students {
+            group[filled] = (i, k);
             filled += 1;
-        }
-        if filled == 0 {
-            return;
+            k += 1;
+            if k == students {
+                i += 1;
+                k = i;
+            }
         }
         // 1/det(1 + C_SS), and the entries of (1 + C_SS)⁻¹.
         let (mut root, mut ii, mut kk, mut ik) = ([0.0; LANES], [0.0; LANES], [0.0; LANES], [0.0; LANES]);
@@ -133,9 +142,24 @@ fn noise(students: usize, c: &[f64], outputs: &[f64], columns: &mut [[Lane; 2]],
                 let ([x, y], t) = (&columns[b], &scale[b]);
                 let weight = if a == b { ca * ca } else { 2.0 * ca * outputs[b] };
                 let cab = c[a * n + b];
+                let mut sine = [0.0; LANES];
                 for lane in 0..LANES {
                     let tilted = cab - left[lane] * x[lane] - right[lane] * y[lane];
-                    sum[lane] += weight * asin(tilted * s[lane] * t[lane]);
+                    sine[lane] = tilted * s[lane] * t[lane];
+                }
+                // Variances up to 1 give arguments up to ½: the root is seldom needed.
+                let mut small = true;
+                for x in sine {
+                    small &= x.abs() < 0.5;
+                }
+                if small {
+                    for lane in 0..LANES {
+                        sum[lane] += weight * asin_small(sine[lane], sine[lane] * sine[lane]);
+                    }
+                } else {
+                    for lane in 0..LANES {
+                        sum[lane] += weight * asin(sine[lane]);
+                    }
                 }
             }
         }
@@ -155,6 +179,14 @@ fn asin(x: f64) -> f64 {
     let half = 0.5 * (1.0 - if size > 1.0 { 1.0 } else { size });
     let z = if small { x * x } else { half };
     let s = if small { size } else { half.sqrt() };
+    let arc = asin_small(s, z);
+    let arc = if small { arc } else { FRAC_PI_2 - 2.0 * arc };
+    arc.copysign(x)
+}
+
+/// `asin s` for `0 ≤ s ≤ ½` (or of the same sign for negative s), given `z = s²`.
+#[inline(always)]
+fn asin_small(s: f64, z: f64) -> f64 {
     let p = z
         * (1.666_666_666_666_666_6e-1
             + z * (-3.255_658_186_224_009e-1
@@ -164,9 +196,7 @@ fn asin(x: f64) -> f64 {
     let q = 1.0
         + z * (-2.403_394_911_734_414
             + z * (2.020_945_760_233_505_7 + z * (-6.882_839_716_054_533e-1 + z * 7.703_815_055_590_194e-2)));
-    let arc = s + s * (p / q);
-    let arc = if small { arc } else { FRAC_PI_2 - 2.0 * arc };
-    arc.copysign(x)
+    s + s * (p / q)
 }
 
 #[cfg(test)]

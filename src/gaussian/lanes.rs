@@ -2,24 +2,29 @@
 
 use std::f64::consts::{FRAC_PI_2, FRAC_PI_4, PI};
 
-/// `atan2(y, x)` for y ≥ 0; 0 at the origin. Rational function of Cephes (Moshier 1989), error below 2 units in the last place.
+/// `atan2(y, x)` for y ≥ 0; 0 at the origin. Polynomial of FreeBSD's msun, error below 1 unit in the last place before rounding.
 #[inline(always)]
 pub(super) fn angle(y: f64, x: f64) -> f64 {
     let size = x.abs();
     let steep = y > size;
-    let (small, large) = if steep { (size, y) } else { (y, size) };
-    let t = small / if large > 0.0 { large } else { 1.0 };
-    let far = t > 0.414_213_562_373_095_03;
-    let t = if far { (t - 1.0) / (t + 1.0) } else { t };
+    let (low, high) = if steep { (size, y) } else { (y, size) };
+    // Above tan(π/8), atan(l/h) = π/4 + atan((l − h)/(l + h)).
+    let far = low > 0.414_213_562_373_095_05 * high;
+    let (numerator, denominator) = if far { (low - high, low + high) } else { (low, high) };
+    let t = numerator / if denominator > 0.0 { denominator } else { 1.0 };
     let z = t * t;
-    let p = -6.485_021_904_942_025e1
-        + z * (-1.228_866_684_490_136_1e2
-            + z * (-7.500_855_792_314_705e1 + z * (-1.615_753_718_733_365_2e1 + z * -8.750_608_600_031_904e-1)));
-    let q = 1.945_506_571_482_614e2
-        + z * (4.853_903_996_359_137e2
-            + z * (4.328_810_604_912_903e2 + z * (1.650_270_098_316_988_5e2 + z * (2.485_846_490_142_306e1 + z))));
-    let arc = t + t * (z * p / q);
-    let arc = if far { arc + FRAC_PI_4 } else { arc };
+    let w = z * z;
+    let even = z
+        * (3.333_333_333_333_293e-1
+            + w * (1.428_571_427_250_346_6e-1
+                + w * (9.090_887_133_436_507e-2
+                    + w * (6.661_073_137_387_531e-2
+                        + w * (4.976_877_994_615_932e-2 + w * 1.628_582_011_536_578_2e-2)))));
+    let odd = w
+        * (-1.999_999_999_987_648_3e-1
+            + w * (-1.111_111_040_546_235_6e-1
+                + w * (-7.691_876_205_044_83e-2 + w * (-5.833_570_133_790_573e-2 + w * -3.653_157_274_421_691_6e-2))));
+    let arc = if far { FRAC_PI_4 } else { 0.0 } + (t - t * (even + odd));
     let arc = if steep { FRAC_PI_2 - arc } else { arc };
     if x < 0.0 { PI - arc } else { arc }
 }

@@ -14,6 +14,7 @@ mod curve;
 mod double;
 mod erf;
 mod factor;
+mod fours;
 mod integrals;
 mod lanes;
 mod orthant;

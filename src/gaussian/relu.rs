@@ -15,6 +15,7 @@
 
 use std::f64::consts::{FRAC_1_PI, PI, TAU};
 
+use super::fours::add_fours;
 use super::lanes::angle;
 use super::orthant::Orthant;
 use super::{Expectations, Fields};
@@ -24,6 +25,8 @@ use crate::error::Result;
 #[derive(Debug, Default)]
 pub(super) struct Relu {
     pairs: Pairs,
+    /// Sets of four fields that need care.
+    hard: Vec<[usize; 4]>,
 }
 
 /// `s` and `ψ` of all pairs of fields.
@@ -244,15 +247,10 @@ impl Expectations for Relu {
                 (out[i * students + k], out[k * students + i]) = (sum / (2.0 * TAU), sum / (2.0 * TAU));
             }
         }
-        // Four different fields: all that belongs to one set of four at a time. Students come first.
-        for i in 0..students {
-            for k in i + 1..students {
-                for a in k + 1..n {
-                    for b in a + 1..n {
-                        pairs.set(c, outputs, students, [i, k, a, b], out);
-                    }
-                }
-            }
+        self.hard.clear();
+        add_fours(students, c, outputs, out, &mut self.hard);
+        for &set in &self.hard {
+            pairs.set(c, outputs, students, set, out);
         }
         for i in 0..students {
             for k in 0..i {

@@ -1,26 +1,42 @@
 //! Particle twins of the mean-field equations.
 //!
 //! [`Agents`] are population based training itself, and Algorithm 2. They share nothing with the grids but the statement of
-//! the problem. Results are the same to the last bit for any number of threads and on any machine with IEEE arithmetic
+//! the problem. [`OnlineSgd`] is SGD on real weight vectors, and [`OverlapChain`] the exact law of its overlaps at any
+//! dimension. Results are the same to the last bit for any number of threads and on any machine with IEEE arithmetic
 //! (given the loss and fitness are).
 
+mod chi_square;
+mod ensemble;
 mod events;
 mod gibbs;
 mod initial;
 mod observe;
+mod online_sgd;
+mod overlap_chain;
 mod population;
+mod random_student;
 mod replica;
 pub mod rng;
+mod root;
 mod settings;
 mod sparse;
 pub mod statistics;
 mod training;
+mod units;
 
+pub use ensemble::SgdSettings;
+pub use online_sgd::OnlineSgd;
+pub use overlap_chain::OverlapChain;
 pub use population::Agents;
+pub use random_student::random_student;
 pub use settings::{AgentSettings, Dynamics, GibbsGrid, TrainingStep};
 
 #[cfg(test)]
 mod sampler_tests;
+#[cfg(test)]
+mod sgd_law_tests;
+#[cfg(test)]
+mod sgd_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -37,6 +37,18 @@ pub enum Purpose {
     Gibbs,
     /// θ from its Gibbs law for recording.
     GibbsRecord,
+    /// Initial weight vectors.
+    InitialWeights,
+    /// Inputs of SGD, or what the overlap chain needs to know of them.
+    Inputs,
+    /// Noise of labels.
+    LabelNoise,
+    /// Acceptance of chi-square draws.
+    ChiSquare,
+    /// Chi-square draws whose first proposal was rejected.
+    ChiSquareRetry,
+    /// The overlaps of a random student.
+    RandomStudent,
 }
 
 /// The key of one stream of random numbers.
@@ -118,16 +130,17 @@ impl TryRng for Generator {
     }
 }
 
-const LANES: usize = 8;
+pub(super) const LANES: usize = 8;
 type Words = [u64; LANES];
 type Reals = [f64; LANES];
 
 /// Eight generators side by side.
-struct Lanes([Words; 4]);
+#[derive(Debug, Clone)]
+pub(super) struct Lanes([Words; 4]);
 
 impl Lanes {
     #[inline(always)]
-    fn new(key: Key) -> Self {
+    pub(super) fn new(key: Key) -> Self {
         let mut state = [[0; LANES]; 4];
         for (k, words) in state.iter_mut().enumerate() {
             for (lane, word) in words.iter_mut().enumerate() {
@@ -156,7 +169,7 @@ impl Lanes {
 
     /// Sixteen independent standard normals.
     #[inline(always)]
-    fn normals(&mut self) -> [Reals; 2] {
+    pub(super) fn normals(&mut self) -> [Reals; 2] {
         let (a, b) = (self.next(), self.next());
         let (mut x, mut y) = ([0.0; LANES], [0.0; LANES]);
         for k in 0..LANES {

@@ -2,12 +2,11 @@
 
 use std::fmt::Debug;
 
-use super::observables::{correlation, specialization};
 use super::trajectory::Equations;
 use crate::error::Result;
 use crate::frame::Field;
 use crate::gaussian::{Expectations, Fields, Quadrature, expectations};
-use crate::problem::{Committee, Layout, LearningRate, Momentum, OverlapAxes};
+use crate::problem::{Committee, Layout, LearningRate, Momentum, OverlapAxes, correlation, specialization};
 
 /// The equations of [`crate::order_parameters`] for one committee.
 pub struct CommitteeEquations {
@@ -95,8 +94,8 @@ impl CommitteeEquations {
         self.expectations.values(Fields { students: self.layout.students, covariance, mean }, values)?;
         let rows = values.chunks_exact(n).zip(&*outputs);
         let square: f64 = rows.map(|(row, ca)| ca * row.iter().zip(&*outputs).map(|(v, cb)| v * cb).sum::<f64>()).sum();
-        // Rounding may leave −1e-17 where the student is the teacher.
-        Ok(0.5 * square.max(0.0))
+        // Rounding may leave −1e-17 where the student is the teacher. NaN stays.
+        Ok(if square < 0.0 { 0.0 } else { 0.5 * square })
     }
 
     /// The largest error of the Gaussian expectations at `state`, estimated from a coarser rule; 0 where they are closed forms.
@@ -149,6 +148,12 @@ impl CommitteeEquations {
                 work.mean[i] = state[layout.b(i)];
             }
         }
+    }
+
+    /// Covariance and mean of the fields and `c = (a, −a*)` at `state`.
+    pub(super) fn fields_at(&mut self, state: &[f64]) -> [&[f64]; 3] {
+        self.load(state);
+        [&self.work.covariance, &self.work.mean, &self.work.outputs]
     }
 
     /// Computes drift, noise and (if needed) slopes of what was loaded.

@@ -10,11 +10,20 @@
 //! [`FromFn`] for a closure.
 
 mod committee;
-mod observables;
+mod critical_rate;
+mod fluctuations;
+mod nodes;
+mod plateau;
+mod steady;
+mod step_noise;
 mod trajectory;
 
+pub use crate::problem::{correlation, specialization};
 pub use committee::CommitteeEquations;
-pub use observables::{correlation, specialization};
+pub use critical_rate::{CriticalRate, critical_learning_rate};
+pub use fluctuations::{FluctuationEquations, FluctuationSettings, Fluctuations};
+pub use plateau::{Plateau, plateau};
+pub use steady::{Steady, jacobian, steady_state};
 pub use trajectory::{Equations, FromFn, Trajectory};
 
 use crate::error::Result;
@@ -39,5 +48,7 @@ impl OrderParameters {
     }
 }
 
+#[cfg(test)]
+mod committee_tests;
 #[cfg(test)]
 mod tests;

@@ -12,6 +12,8 @@ use crate::error::{Error, Result, require};
 #[derive(Debug, Clone)]
 pub struct Teacher {
     /// `P = W*ᵀW*/d` (M×M, symmetric, positive semidefinite). `T` in part of the literature.
+    #[doc(alias = "T")]
+    #[doc(alias = "P")]
     pub overlaps: Array2<f64>,
     /// `a*`, one a unit.
     pub weights: Vec<f64>,
@@ -26,6 +28,12 @@ impl Teacher {
     pub fn orthonormal(units: usize, activation: Activation) -> Self {
         Self { overlaps: Array2::eye(units), weights: vec![1.0; units], biases: vec![0.0; units], activation }
     }
+
+    /// `P` under its other name.
+    #[doc(alias = "P")]
+    pub fn t(&self) -> &Array2<f64> {
+        &self.overlaps
+    }
 }
 
 /// The committee that learns, as it starts: `ŷ = Σ_l a_l g(u_l)`, `u_l = w_l·x/√d + b_l`.
@@ -34,6 +42,7 @@ pub struct Student {
     /// `Q = WᵀW/d` (K×K, symmetric).
     pub q: Array2<f64>,
     /// `M = WᵀW*/d` (K×M). `R` in part of the literature.
+    #[doc(alias = "R")]
     pub m: Array2<f64>,
     /// `a`, one a unit.
     pub weights: Vec<f64>,
@@ -48,6 +57,12 @@ impl Student {
     pub fn new(q: Array2<f64>, m: Array2<f64>, activation: Activation) -> Self {
         let units = q.nrows();
         Self { q, m, weights: vec![1.0; units], biases: vec![0.0; units], activation }
+    }
+
+    /// `M` under its other name.
+    #[doc(alias = "M")]
+    pub fn r(&self) -> &Array2<f64> {
+        &self.m
     }
 }
 
@@ -85,6 +100,7 @@ pub struct Committee {
     /// Who learns, as it starts.
     pub student: Student,
     /// `τ(t)`. `η` in part of the literature.
+    #[doc(alias = "eta")]
     pub learning_rate: LearningRate,
     /// `τ_a ≥ 0`; 0 keeps the second layer fixed.
     pub second_layer_rate: f64,
@@ -114,6 +130,12 @@ impl Committee {
             batch: 1,
             momentum: Momentum::None,
         }
+    }
+
+    /// The learning rate under its other name, `η`.
+    #[doc(alias = "tau")]
+    pub fn eta(&self) -> &LearningRate {
+        &self.learning_rate
     }
 
     /// `K`.

@@ -18,13 +18,18 @@ use std::error::Error;
 use crate::report::Report;
 
 mod averaged_exact;
+mod critical_learning_rate;
 mod fokker_planck_space;
 mod gaussian_integrals;
 mod joint;
 mod lqg;
+mod order_parameter_steps;
 mod ornstein_uhlenbeck;
+mod schedules;
+mod sgd_runs;
 mod stationary;
 mod time_order;
+mod trained_second_layer;
 
 /// How much work a study may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -90,6 +95,10 @@ studies![
     noise_and_diversity,
     quadratic_training,
     gaussian_integrals,
+    order_parameter_steps,
+    critical_learning_rate,
+    schedules,
+    trained_second_layer,
 ];
 
 /// Asserts every gate of a study at the quick level, and that it has data and a picture to show.
