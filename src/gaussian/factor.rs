@@ -14,11 +14,12 @@ pub(super) struct Factor {
 }
 
 /// Conditional variance, relative to the largest variance, that counts as rounding.
-const ROUNDING: f64 = 1e-14;
+pub(super) const ROUNDING: f64 = 1e-14;
 
 impl Factor {
-    /// Of the fields `at` under the n×n covariance `c`.
-    pub(super) fn new(c: &[f64], n: usize, at: &[usize]) -> Self {
+    /// Of the fields `at` under the n×n covariance `c`; conditional variances up to `rounding` times the largest variance count
+    /// as 0.
+    pub(super) fn new(c: &[f64], n: usize, at: &[usize], rounding: f64) -> Self {
         let len = at.len().min(MOST);
         let mut order: [usize; MOST] = std::array::from_fn(|t| t);
         let mut l = [[0.0; MOST]; MOST];
@@ -35,7 +36,7 @@ impl Factor {
                     best = t;
                 }
             }
-            if !(left[best] > ROUNDING * largest) {
+            if !(left[best] > rounding * largest) {
                 break;
             }
             order.swap(rank, best);

@@ -16,6 +16,7 @@ mod erf;
 mod factor;
 mod fours;
 mod integrals;
+mod lanes;
 mod orthant;
 mod polynomial;
 mod quadrature;

@@ -6,13 +6,18 @@
 
 use std::f64::consts::{FRAC_1_PI, FRAC_PI_2, PI};
 
-use super::double::Double;
-use super::relu::ratio;
+use multiversion::multiversion;
 
-/// The pairs of four fields, each with its complement.
-const PAIRS: [[usize; 4]; 6] = [[0, 1, 2, 3], [0, 2, 1, 3], [0, 3, 1, 2], [1, 2, 0, 3], [1, 3, 0, 2], [2, 3, 0, 1]];
+use super::double::{Double, LANES, Lane};
+use super::lanes::{angle, sine};
 
-/// Where [`PAIRS`] has the pair (p, q).
+/// The pairs (p, q) of four fields, and those (r, s) that are left; padded.
+const P: [usize; LANES] = [0, 0, 0, 1, 1, 2, 0, 0];
+const Q: [usize; LANES] = [1, 2, 3, 2, 3, 3, 1, 1];
+const R: [usize; LANES] = [2, 1, 1, 0, 0, 0, 2, 2];
+const S: [usize; LANES] = [3, 3, 2, 3, 2, 1, 3, 3];
+
+/// Which pair (p, q) is.
 const AT: [[usize; 4]; 4] = [[6, 0, 1, 2], [0, 6, 3, 4], [1, 3, 6, 5], [2, 4, 5, 6]];
 
 /// What is taken off all correlations, so that rounding leaves the matrix positive.
@@ -23,142 +28,187 @@ const RIDGE: f64 = 2e-15;
 pub(super) struct Orthant {
     correlation: [[f64; 4]; 4],
     deviation: [f64; 4],
-    /// `s_pq`, `N_{rs|pq}` and `ψ_{rs|pq}` for each of [`PAIRS`].
-    s: [f64; 6],
-    minor: [f64; 6],
-    angle: [f64; 6],
-    determinant: Double,
+    /// `s_pq`, its inverse and `ψ_{rs|pq}` for each pair.
+    s: Lane,
+    inverse: Lane,
+    angle: Lane,
+    /// `P(x > 0)`.
+    probability: f64,
 }
 
 impl Orthant {
-    pub(super) fn new(c: &[f64], n: usize, at: [usize; 4]) -> Self {
-        let deviation = at.map(|a| c[a * n + a].sqrt());
-        let mut correlation = [[1.0; 4]; 4];
-        for [p, q, ..] in PAIRS {
-            let value = c[at[p] * n + at[q]] / (deviation[p] * deviation[q]) * (1.0 - RIDGE);
-            correlation[p][q] = value.clamp(-1.0, 1.0);
-            correlation[q][p] = correlation[p][q];
+    /// Of the fields `at` with covariance `c` (n×n) and `1/C_aa` in `inverse`.
+    pub(super) fn new(c: &[f64], inverse: &[f64], at: [usize; 4]) -> Self {
+        let n = inverse.len();
+        let scale = at.map(|a| inverse[a].sqrt());
+        let mut pairs = [0.0; LANES];
+        for (pair, (&p, &q)) in pairs.iter_mut().zip(P.iter().zip(&Q)) {
+            *pair = (c[at[p] * n + at[q]] * (scale[p] * scale[q]) * (1.0 - RIDGE)).clamp(-1.0, 1.0);
         }
-        let r = &correlation;
-        let (mut s, mut minor, mut angle) = ([0.0; 6], [0.0; 6], [0.0; 6]);
-        let one = Double::new(1.0);
-        let square = |p: usize, q: usize| Double::product(r[p][q], r[p][q]);
-        // Σ of products around the three closed ways through all four, and of squares of opposite pairs.
-        let mut determinant = one;
-        for (at, [p, q, t, u]) in PAIRS.into_iter().enumerate() {
-            determinant = determinant.minus(square(p, q));
-            let left = Double::new(r[t][u]).minus(Double::new(r[t][u]).times(square(p, q)));
-            let direct = Double::product(r[p][t], r[p][u]).plus(Double::product(r[q][t], r[q][u]));
-            let crossed = Double::product(r[p][t], r[q][u]).plus(Double::product(r[q][t], r[p][u]));
-            minor[at] = left.minus(direct).plus(crossed.times(Double::new(r[p][q]))).value();
-            s[at] = one.minus(square(p, q)).value().max(0.0).sqrt();
-        }
-        let opposite = [[0, 1, 2, 3], [0, 2, 1, 3], [0, 3, 1, 2]].map(|[p, q, t, u]| Double::product(r[p][q], r[t][u]));
-        for (at, &x) in opposite.iter().enumerate() {
-            let next = opposite[(at + 1) % 3];
-            determinant = determinant.plus(x.times(x)).minus(x.times(next).scaled(2.0));
-        }
-        for without in 0..4 {
-            determinant = determinant.plus(triangle(r, without).scaled(2.0));
-        }
-        let root = determinant.value().max(0.0).sqrt();
-        for (angle, (s, minor)) in angle.iter_mut().zip(s.iter().zip(&minor)) {
-            *angle = libm::atan2(root * s, -minor);
-        }
-        Self { correlation, deviation, s, minor, angle, determinant }
+        orthant(&pairs, scale.map(|x| 1.0 / x))
     }
 
-    /// `E[x_a x_b 1_0 1_1 1_2 1_3]` for two of the fields, given [`Orthant::probability`].
-    pub(super) fn second_moment(&self, probability: f64, a: usize, b: usize) -> f64 {
-        let c = &self.correlation;
-        let given = |v: usize, w: usize, x: usize| c[w][x] - c[v][w] * c[v][x];
+    /// `E[x_a x_b 1_0 1_1 1_2 1_3]` for two of the fields.
+    #[inline(always)]
+    pub(super) fn second_moment(&self, a: usize, b: usize) -> f64 {
+        let (ca, cb) = (&self.correlation[a], &self.correlation[b]);
         let mut sum = 0.0;
-        for (at, [p, q, ..]) in PAIRS.into_iter().enumerate() {
-            let most = (1.0 - c[p][b] * c[p][b]).max(0.0).sqrt();
-            let cross = ratio(given(p, b, q), self.s[at], most) * given(q, a, p) + self.s[at] * c[a][q] * c[b][p];
-            sum += self.angle[at] * cross;
+        for at in 0..6 {
+            let (p, q) = (P[at], Q[at]);
+            let cpq = self.correlation[p][q];
+            // Covariance of b and q given p, and of a and p given q; the first over s_pq is at most 1.
+            let first = ((cb[q] - cb[p] * cpq) * self.inverse[at]).clamp(-1.0, 1.0);
+            sum += self.angle[at] * (first * (ca[p] - ca[q] * cpq) + self.s[at] * ca[q] * cb[p]);
         }
-        let moment = c[a][b] * probability + sum * (0.25 * FRAC_1_PI * FRAC_1_PI);
+        let moment = ca[b] * self.probability + sum * (0.25 * FRAC_1_PI * FRAC_1_PI);
         moment * self.deviation[a] * self.deviation[b]
     }
+}
 
-    /// `P(x > 0)`. The field x_b that the others determine least comes in along `t C_pb` (Plackett 1954):
-    /// `P(0) = P(p, q, r)/2` and `dP/dt = Σ_p C_pb ψ_{rs|pb}/(4π² s_pb)`. With `R² t² = cos² χ`, `R` the multiple correlation of
-    /// x_b with the others, `det C(t)` is proportional to `sin² χ`, and panels that grow geometrically resolve what happens near
-    /// the end, where `sin² χ = 1 − R²`.
-    pub(super) fn probability(&self) -> f64 {
-        let c = &self.correlation;
-        let others: [Double; 4] = std::array::from_fn(|without| {
-            let mut sum = Double::new(1.0).plus(triangle(c, without).scaled(2.0));
-            for [p, q, ..] in PAIRS {
-                if p != without && q != without {
-                    sum = sum.minus(Double::product(c[p][q], c[p][q]));
-                }
-            }
-            sum
-        });
-        let mut b = 0;
-        for without in 1..4 {
-            if others[without].value() < others[b].value() {
-                b = without;
-            }
-        }
-        let rest = others[b].minus(self.determinant).value().max(0.0);
-        let whole = others[b].value().max(0.0);
-        let multiple = (rest / whole).sqrt();
-        let start = libm::atan2(self.determinant.value().max(0.0).sqrt(), rest.sqrt());
-        let mut probability = -PI;
-        let mut terms = [(0.0, 0.0, 0.0, 0.0, 0.0); 3];
-        let mut term = 0;
-        for p in (0..4).filter(|&p| p != b) {
-            let at = AT[p][b];
-            let [_, _, r, s] = PAIRS[at];
-            probability += libm::atan2(self.s[AT[r][s]], -c[r][s]);
-            let alone = Double::new(c[r][s]).minus(Double::product(c[p][r], c[p][s]));
-            let more = alone.minus(Double::new(self.minor[at])).value();
-            terms[term] = (c[p][b], self.s[at] * self.s[at], c[p][b] * c[p][b], self.minor[at], more);
-            term += 1;
-        }
-        probability *= 0.125 * FRAC_1_PI;
-        if !(multiple > 0.0) {
-            return probability;
-        }
-        let (mut low, mut sum) = (start, 0.0);
-        while low < FRAC_PI_2 {
-            let high = if low > 0.3 { FRAC_PI_2 } else { (3.5 * low).max(1e-10) };
-            let (middle, half) = (0.5 * (low + high), 0.5 * (high - low));
-            for (x, w) in LEGENDRE {
-                for x in [x, -x] {
-                    let chi = middle + half * x;
-                    let sine = chi.sin();
-                    // 1 − t²
-                    let back = (chi - start).sin() * (chi + start).sin() * whole / rest;
-                    let root = whole.sqrt() * sine;
-                    for (along, s2, more_s2, minor, more) in terms {
-                        let s = (s2 + back * more_s2).sqrt();
-                        let psi = libm::atan2(root * s, -(minor + back * more));
-                        sum += half * w * sine * along * psi / s;
-                    }
-                }
-            }
-            low = high;
-        }
-        probability + sum / multiple * (0.25 * FRAC_1_PI * FRAC_1_PI)
+#[multiversion(targets("x86_64+avx512f", "x86_64+avx2"))]
+fn orthant(c: &Lane, deviation: [f64; 4]) -> Orthant {
+    let mut correlation = [[1.0; 4]; 4];
+    for at in 0..6 {
+        correlation[P[at]][Q[at]] = c[at];
+        correlation[Q[at]][P[at]] = c[at];
     }
+    let from = |first: [usize; LANES], second: [usize; LANES]| -> Lane {
+        let mut out = [0.0; LANES];
+        for k in 0..LANES {
+            out[k] = correlation[first[k]][second[k]];
+        }
+        out
+    };
+    let one = Double::new([1.0; LANES]);
+    let (pq, rs, pr, ps, qr, qs) = (*c, from(R, S), from(P, R), from(P, S), from(Q, R), from(Q, S));
+    let square = Double::product(&pq, &pq);
+    let rest = one.minus(&square);
+    // N_{rs|pq}
+    let direct = Double::product(&pr, &ps).plus(&Double::product(&qr, &qs));
+    let crossed = Double::product(&pr, &qs).plus(&Double::product(&qr, &ps));
+    let whole_rs = Double::new(rs);
+    let minor = whole_rs.times(&rest).minus(&direct).plus(&crossed.times(&Double::new(pq)));
+    // Cov(x_r, x_s | x_q) and given x_p, less N.
+    let given_p = whole_rs.minus(&Double::product(&pr, &ps)).minus(&minor).value();
+    let given_q = whole_rs.minus(&Double::product(&qr, &qs)).minus(&minor).value();
+    // Determinants of the three fields without field k (lanes 0 to 3), then of all four.
+    let triple = |x: [usize; LANES], y: [usize; LANES], z: [usize; LANES]| {
+        let squares = square.shuffled(x).plus(&square.shuffled(y)).plus(&square.shuffled(z));
+        let (x, y, z) = (x.map(|k| c[k]), y.map(|k| c[k]), z.map(|k| c[k]));
+        let product = Double::product(&x, &y).times(&Double::new(z)).scaled(2.0);
+        (one.minus(&squares).plus(&product), product)
+    };
+    let (without, product) = triple([3, 1, 0, 0, 0, 0, 0, 0], [4, 2, 2, 1, 0, 0, 0, 0], [5, 5, 4, 3, 0, 0, 0, 0]);
+    // Products of opposite pairs in lanes 0 to 2.
+    let opposite = Double::product(&pq, &rs);
+    let next = opposite.shuffled([1, 2, 0, 0, 0, 0, 0, 0]);
+    let around = opposite.times(&opposite).minus(&opposite.times(&next).scaled(2.0));
+    let lane = |x: &Double, k: usize| x.shuffled([k; LANES]);
+    let mut determinant = one;
+    for k in 0..6 {
+        determinant = determinant.minus(&lane(&square, k));
+    }
+    for k in 0..4 {
+        determinant = determinant.plus(&lane(&product, k));
+    }
+    for k in 0..3 {
+        determinant = determinant.plus(&lane(&around, k));
+    }
+    let left = without.minus(&determinant).value();
+    let (minor, without, rest) = (minor.value(), without.value(), rest.value());
+    let determinant = determinant.value()[0].max(0.0);
+
+    let (mut s, mut inverse, mut angles, mut pair) = ([0.0; LANES], [0.0; LANES], [0.0; LANES], [0.0; LANES]);
+    let root = determinant.sqrt();
+    for k in 0..LANES {
+        s[k] = rest[k].max(0.0).sqrt();
+        inverse[k] = if s[k] > 0.0 { 1.0 / s[k] } else { 0.0 };
+        angles[k] = angle(root * s[k], -minor[k]);
+        pair[k] = angle(s[k], -c[k]);
+    }
+    // The field that the others determine least.
+    let mut b = 0;
+    for k in 1..4 {
+        if without[k] < without[b] {
+            b = k;
+        }
+    }
+    let (whole, left) = (without[b].max(0.0), left[b].max(0.0));
+    let mut probability = -PI;
+    let mut terms = [[0.0; 5]; 3];
+    let others = [[1, 2, 3], [0, 2, 3], [0, 1, 3], [0, 1, 2]][b];
+    for (term, p) in terms.iter_mut().zip(others) {
+        let at = AT[p][b];
+        probability += pair[AT[R[at]][S[at]]];
+        let more = if P[at] == p { given_p[at] } else { given_q[at] };
+        *term = [c[at], rest[at], c[at] * c[at], minor[at], more];
+    }
+    probability *= 0.125 * FRAC_1_PI;
+    if left > 0.0 {
+        probability += along(root.atan2(left.sqrt()), whole, left, &terms);
+    }
+    Orthant { correlation, deviation, s, inverse, angle: angles, probability }
 }
 
-/// Product of the three correlations among the fields other than `without`.
-fn triangle(c: &[[f64; 4]; 4], without: usize) -> Double {
-    let [p, q, r] = [[1, 2, 3], [0, 2, 3], [0, 1, 3], [0, 1, 2]][without];
-    Double::product(c[p][q], c[p][r]).times(Double::new(c[q][r]))
+/// `P(x > 0) − P(p, q, r)/2`: the field x_b comes in along `t C_pb` (Plackett 1954), `dP/dt = Σ_p C_pb ψ_{rs|pb}/(4π² s_pb)`. With
+/// `R² t² = cos² χ`, `R² = left/whole` the multiple correlation of x_b with the others, `det C(t) = whole·sin² χ`, and panels that
+/// grow geometrically from `start`, where t = 1, resolve what happens near that end. A term has `C_pb`, `s²_pb`, `C²_pb`,
+/// `N_{rs|pb}` and what N gains until t = 0.
+#[inline(always)]
+fn along(start: f64, whole: f64, left: f64, terms: &[[f64; 5]; 3]) -> f64 {
+    const N: usize = NODES.len();
+    let (mut low, mut total) = (start, 0.0);
+    let (begin, ratio, size) = (sine(start) * sine(start), whole / left, whole.sqrt());
+    while low < FRAC_PI_2 {
+        let high = if low > 0.3 { FRAC_PI_2 } else { (3.5 * low).max(1e-10) };
+        let (middle, half) = (0.5 * (low + high), 0.5 * (high - low));
+        let (mut root, mut back, mut weight) = ([0.0; N], [0.0; N], [0.0; N]);
+        for k in 0..N {
+            let sine = sine(middle + half * NODES[k]);
+            // 1 − t²
+            back[k] = ((sine * sine - begin) * ratio).clamp(0.0, 1.0);
+            root[k] = size * sine;
+            weight[k] = half * WEIGHTS[k] * sine;
+        }
+        let mut sum = [0.0; N];
+        for [c, s2, more_s2, minor, more] in terms {
+            for k in 0..N {
+                let s = (s2 + back[k] * more_s2).sqrt();
+                sum[k] += weight[k] * c * angle(root[k] * s, -(minor + back[k] * more)) / s;
+            }
+        }
+        total += sum.iter().sum::<f64>();
+        low = high;
+    }
+    total * ratio.sqrt() * (0.25 * FRAC_1_PI * FRAC_1_PI)
 }
 
-/// Gauss–Legendre with 12 points: positive nodes and weights.
-const LEGENDRE: [(f64, f64); 6] = [
-    (0.125_233_408_511_468_92, 0.249_147_045_813_402_8),
-    (0.367_831_498_998_180_2, 0.233_492_536_538_354_8),
-    (0.587_317_954_286_617_4, 0.203_167_426_723_065_92),
-    (0.769_902_674_194_304_7, 0.160_078_328_543_346_23),
-    (0.904_117_256_370_474_9, 0.106_939_325_995_318_43),
-    (0.981_560_634_246_719_3, 0.047_175_336_386_511_83),
+/// Gauss–Legendre with 12 points.
+const NODES: [f64; 12] = [
+    0.125_233_408_511_468_92,
+    -0.125_233_408_511_468_92,
+    0.367_831_498_998_180_2,
+    -0.367_831_498_998_180_2,
+    0.587_317_954_286_617_4,
+    -0.587_317_954_286_617_4,
+    0.769_902_674_194_304_7,
+    -0.769_902_674_194_304_7,
+    0.904_117_256_370_474_9,
+    -0.904_117_256_370_474_9,
+    0.981_560_634_246_719_3,
+    -0.981_560_634_246_719_3,
+];
+const WEIGHTS: [f64; 12] = [
+    0.249_147_045_813_402_8,
+    0.249_147_045_813_402_8,
+    0.233_492_536_538_354_8,
+    0.233_492_536_538_354_8,
+    0.203_167_426_723_065_92,
+    0.203_167_426_723_065_92,
+    0.160_078_328_543_346_23,
+    0.160_078_328_543_346_23,
+    0.106_939_325_995_318_43,
+    0.106_939_325_995_318_43,
+    0.047_175_336_386_511_83,
+    0.047_175_336_386_511_83,
 ];

@@ -4,7 +4,7 @@
 //! covariance; of three or four fields of full rank the last is averaged first, into a table over its conditional mean. All
 //! expectations over the same set of fields are done at the same nodes.
 
-use super::factor::{Factor, MOST};
+use super::factor::{Factor, MOST, ROUNDING};
 use super::rules::{Nodes, RADIUS, Rule};
 use super::unit::{Powers, Smoothed, Unit, power};
 use super::{Expectations, Fields, Quadrature};
@@ -148,7 +148,7 @@ impl ByQuadrature {
             kinds: powers.iter().map(|&powers| vec![powers]).collect(),
             integrands: vec![Integrand { powers, kind: vec![0; 4], uses: Vec::new() }],
         };
-        let factor = Factor::new(fields.covariance, 4, &set.fields);
+        let factor = Factor::new(fields.covariance, 4, &set.fields, ROUNDING);
         Cursor::new(self, fields, &set.fields, &factor).integrate(&set);
         self.check()?;
         Ok(self.work.sums[0])
@@ -181,7 +181,7 @@ impl ByQuadrature {
         let n = fields.len();
         let at = [a, b];
         let at = if a == b { &at[..1] } else { &at[..] };
-        let factor = Factor::new(fields.covariance, n, at);
+        let factor = Factor::new(fields.covariance, n, at, 0.0);
         let mut cursor = Cursor::new(self, fields, at, &factor);
         cursor.directions();
         let mut pair = Pair::default();
@@ -506,7 +506,7 @@ impl Expectations for ByQuadrature {
             uses.any(|&(_, a, b, _)| outputs[a] * outputs[b] != 0.0)
         };
         for set in sets.iter().filter(counts) {
-            let factor = Factor::new(fields.covariance, n, &set.fields);
+            let factor = Factor::new(fields.covariance, n, &set.fields, ROUNDING);
             Cursor::new(self, fields, &set.fields, &factor).integrate(set);
             for (value, integrand) in self.work.sums.iter().zip(&set.integrands) {
                 for &(at, a, b, multiplicity) in &integrand.uses {

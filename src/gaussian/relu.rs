@@ -15,9 +15,8 @@
 
 use std::f64::consts::{FRAC_1_PI, PI, TAU};
 
-use multiversion::multiversion;
-
-use super::fours::{PAIRS, add_fours, angle};
+use super::fours::add_fours;
+use super::lanes::angle;
 use super::orthant::Orthant;
 use super::{Expectations, Fields};
 use crate::error::Result;
@@ -26,7 +25,7 @@ use crate::error::Result;
 #[derive(Debug, Default)]
 pub(super) struct Relu {
     pairs: Pairs,
-    /// Sets of four that need care.
+    /// Sets of four fields that need care.
     hard: Vec<[usize; 4]>,
 }
 
@@ -36,9 +35,17 @@ struct Pairs {
     n: usize,
     s: Vec<f64>,
     psi: Vec<f64>,
-    variance: Vec<f64>,
     /// `1/C_aa`, 0 for a field that vanishes.
     inverse: Vec<f64>,
+}
+
+/// `s_pq` and `ψ_pq` of two fields; a field that vanishes is never active.
+pub(super) fn pair(p: f64, q: f64, pq: f64) -> (f64, f64) {
+    if !(p > 0.0 && q > 0.0) {
+        return (0.0, 0.0);
+    }
+    let s = (p * q - pq * pq).max(0.0).sqrt();
+    (s, angle(s, -pq))
 }
 
 /// `2π E[r_p r_q] = s + C_pq ψ`, which falls like `ψ³` at an angle near π.
@@ -52,21 +59,6 @@ pub(super) fn product(s: f64, psi: f64, pq: f64) -> f64 {
     if psi > 0.0 { s * series / psi.sin() } else { 0.0 }
 }
 
-/// `s` and `ψ` of all pairs of fields.
-#[multiversion(targets("x86_64+avx2"))]
-fn angles(c: &[f64], variance: &[f64], s: &mut [f64], psi: &mut [f64]) {
-    let n = variance.len();
-    let rows = c.chunks_exact(n).zip(s.chunks_exact_mut(n)).zip(psi.chunks_exact_mut(n));
-    for (a, ((c, s), psi)) in rows.enumerate() {
-        let pp = variance[a];
-        for b in 0..n {
-            (s[b], psi[b]) = angle(pp, variance[b], c[b]);
-        }
-        // Not by rounding.
-        (s[a], psi[a]) = if pp > 0.0 { (0.0, PI) } else { (0.0, 0.0) };
-    }
-}
-
 impl Pairs {
     fn load(&mut self, fields: Fields<'_>) {
         let (n, c) = (fields.len(), fields.covariance);
@@ -74,13 +66,18 @@ impl Pairs {
         self.s.resize(n * n, 0.0);
         self.psi.resize(n * n, 0.0);
         self.inverse.resize(n, 0.0);
-        for (a, inverse) in self.inverse.iter_mut().enumerate() {
+        for a in 0..n {
             let variance = c[a * n + a];
-            *inverse = if variance > 0.0 { 1.0 / variance } else { 0.0 };
+            let active = variance > 0.0;
+            self.inverse[a] = if active { 1.0 / variance } else { 0.0 };
+            self.s[a * n + a] = 0.0;
+            self.psi[a * n + a] = if active { PI } else { 0.0 };
+            for b in a + 1..n {
+                let (s, psi) = pair(variance, c[b * n + b], c[a * n + b]);
+                (self.s[a * n + b], self.s[b * n + a]) = (s, s);
+                (self.psi[a * n + b], self.psi[b * n + a]) = (psi, psi);
+            }
         }
-        self.variance.clear();
-        self.variance.extend((0..n).map(|a| c[a * n + a]));
-        angles(c, &self.variance, &mut self.s, &mut self.psi);
     }
 
     /// `4π E[1_i r_a r_b]`.
@@ -94,25 +91,29 @@ impl Pairs {
         c[ab] * orthant + self.s[ab] + (c[ia] * self.s[ib] + c[ib] * self.s[ia]) * self.inverse[i]
     }
 
-    /// `4π E[1_i 1_k r_a²]` for three different fields.
-    fn square(&self, c: &[f64], i: usize, k: usize, a: usize) -> f64 {
-        let n = self.n;
-        let (ii, kk) = (self.inverse[i], self.inverse[k]);
-        if ii == 0.0 || kk == 0.0 || self.inverse[a] == 0.0 {
-            return 0.0;
-        }
-        let (ia, ka, ik) = (i * n + a, k * n + a, i * n + k);
-        let orthant = self.psi[ia] + self.psi[ka] + self.psi[ik] - PI;
-        let s = self.s[ik];
-        let cross = ratio(c[ka] - c[ik] * c[ia] * ii, s, self.s[ia] * ii) * (c[ia] - c[ik] * c[ka] * kk);
-        c[a * n + a] * orthant + c[ia] * self.s[ia] * ii + c[ka] * self.s[ka] * kk + cross + s * c[ia] * c[ka] * ii * kk
-    }
-
     /// Whether the sine of the angle between two fields is at most √`square`, and if so whether they point the same way.
     fn parallel(&self, c: &[f64], a: usize, b: usize, square: f64) -> Option<bool> {
         let at = a * self.n + b;
         let s = self.s[at];
         (s * s * self.inverse[a] * self.inverse[b] <= square).then_some(c[at] > 0.0)
+    }
+
+    /// Adds to the upper triangle of `out` what four different fields, in ascending order, contribute in all their roles.
+    fn set(&self, c: &[f64], outputs: &[f64], students: usize, at: [usize; 4], out: &mut [f64]) {
+        const ROLES: [[usize; 4]; 6] =
+            [[0, 1, 2, 3], [0, 2, 1, 3], [0, 3, 1, 2], [1, 2, 0, 3], [1, 3, 0, 2], [2, 3, 0, 1]];
+        let special = at.iter().any(|&p| self.inverse[p] == 0.0)
+            || ROLES.iter().any(|[p, q, ..]| self.parallel(c, at[*p], at[*q], 1e-12).is_some());
+        let orthant = (!special).then(|| Orthant::new(c, &self.inverse, at));
+        for [i, k, a, b] in ROLES {
+            if at[k] < students {
+                let value = match &orthant {
+                    Some(orthant) => orthant.second_moment(a, b),
+                    None => self.four(c, [at[i], at[k], at[a], at[b]]),
+                };
+                out[at[i] * students + at[k]] += 2.0 * outputs[at[a]] * outputs[at[b]] * value;
+            }
+        }
     }
 
     /// `E[1_i 1_k r_a r_b]` for four different fields.
@@ -141,12 +142,23 @@ impl Pairs {
             Some(0.5 * (scale * self.square(c, i, k, a) + self.square(c, i, k, b) / scale))
         });
         same.map_or_else(
-            || {
-                let orthant = Orthant::new(c, self.n, [i, k, a, b]);
-                orthant.second_moment(orthant.probability(), 2, 3)
-            },
+            || Orthant::new(c, &self.inverse, [i, k, a, b]).second_moment(2, 3),
             |value| value * 0.25 * FRAC_1_PI,
         )
+    }
+
+    /// `4π E[1_i 1_k r_a²]` for three different fields.
+    fn square(&self, c: &[f64], i: usize, k: usize, a: usize) -> f64 {
+        let n = self.n;
+        let (ii, kk) = (self.inverse[i], self.inverse[k]);
+        if ii == 0.0 || kk == 0.0 || self.inverse[a] == 0.0 {
+            return 0.0;
+        }
+        let (ia, ka, ik) = (i * n + a, k * n + a, i * n + k);
+        let orthant = self.psi[ia] + self.psi[ka] + self.psi[ik] - PI;
+        let s = self.s[ik];
+        let cross = ratio(c[ka] - c[ik] * c[ia] * ii, s, self.s[ia] * ii) * (c[ia] - c[ik] * c[ka] * kk);
+        c[a * n + a] * orthant + c[ia] * self.s[ia] * ii + c[ka] * self.s[ka] * kk + cross + s * c[ia] * c[ka] * ii * kk
     }
 }
 
@@ -237,13 +249,8 @@ impl Expectations for Relu {
         }
         self.hard.clear();
         add_fours(students, c, outputs, out, &mut self.hard);
-        for at in &self.hard {
-            for split in PAIRS {
-                let [i, k, a, b] = split.map(|p| at[p]);
-                if k < students {
-                    out[i * students + k] += 2.0 * outputs[a] * outputs[b] * pairs.four(c, [i, k, a, b]);
-                }
-            }
+        for &set in &self.hard {
+            pairs.set(c, outputs, students, set, out);
         }
         for i in 0..students {
             for k in 0..i {

@@ -33,7 +33,7 @@ impl Nodes {
 /// How fast the activations let a trapezoidal rule converge.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Smoothness {
-    /// Singularities at this distance from the real axis.
+    /// Singularities at this distance from the real axis; less if they are poles, whose order grows in products.
     Strip(f64),
     /// Entire, growing like `exp(y²/2)` along the imaginary axis.
     Entire,
@@ -151,7 +151,8 @@ fn trapezoid_step(points: usize, slopes: &[(f64, Smoothness)]) -> f64 {
     for &(slope, smoothness) in slopes {
         match smoothness {
             Smoothness::Strip(width) => strip = strip.min(width / slope.abs()),
-            Smoothness::Entire => growth += slope * slope,
+            // Twice, since fields occur in squares and products.
+            Smoothness::Entire => growth += 2.0 * slope * slope,
         }
     }
     let points = points as f64;
