@@ -18,6 +18,7 @@ mod fours;
 mod integrals;
 mod lanes;
 mod orthant;
+mod planes;
 mod polynomial;
 mod quadrature;
 mod relu;
@@ -56,7 +57,7 @@ impl Fields<'_> {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Quadrature {
     /// Closed forms where there are any; else the trapezoidal rule for smooth activations and [`Quadrature::Split`] at kinks,
-    /// with 32 points a dimension.
+    /// with 32 points a dimension or 24 a panel.
     Automatic,
     /// Tensor Gauss–Hermite in the reduced rank of the covariance, also where there is a closed form.
     GaussHermite {

@@ -5,6 +5,7 @@
 //! expectations over the same set of fields are done at the same nodes.
 
 use super::factor::{Factor, MOST, ROUNDING};
+use super::planes::Planes;
 use super::rules::{Nodes, RADIUS, Rule};
 use super::unit::{Powers, Smoothed, Unit, power};
 use super::{Expectations, Fields, Quadrature};
@@ -89,6 +90,7 @@ struct Work {
     /// Along each direction, where that is the same everywhere.
     nodes: [Nodes; MOST],
     ends: Vec<f64>,
+    planes: Planes,
     smoothed: Smoothed,
     /// Values of all powers of all fields along the innermost direction.
     rows: Vec<f64>,
@@ -183,12 +185,12 @@ impl ByQuadrature {
         let at = if a == b { &at[..1] } else { &at[..] };
         let factor = Factor::new(fields.covariance, n, at, 0.0);
         let mut cursor = Cursor::new(self, fields, at, &factor);
-        cursor.directions();
+        cursor.directions(factor.rank);
         let mut pair = Pair::default();
         // Which place belongs to a and b.
         let place = |f: usize| (0..factor.len).find(|&t| at[factor.order[t]] == f).unwrap_or(0);
         let places = [place(a), place(b)];
-        let outer = if factor.rank == 2 { cursor.take(0, cursor.mean, RADIUS) } else { Nodes::one() };
+        let outer = if factor.rank == 2 { cursor.take(0, &[0.0; MOST], RADIUS) } else { Nodes::one() };
         for (&z0, &w0) in outer.z.iter().zip(&outer.w) {
             let mut base = cursor.mean;
             if factor.rank == 2 {
@@ -199,7 +201,7 @@ impl ByQuadrature {
             let last = factor.rank.saturating_sub(1);
             let inner = if factor.rank > 0 {
                 let left = if factor.rank == 2 { (RADIUS * RADIUS - z0 * z0).max(0.0).sqrt() } else { RADIUS };
-                cursor.take(last, base, left)
+                cursor.take(last, &[z0, 0.0, 0.0, 0.0], left)
             } else {
                 Nodes::one()
             };
@@ -237,6 +239,8 @@ struct Cursor<'a> {
     /// Which unit and mean stand at each place.
     which: [usize; MOST],
     mean: [f64; MOST],
+    /// The variables that are fixed at present.
+    z: [f64; MOST],
 }
 
 impl Nodes {
@@ -253,47 +257,35 @@ impl<'a> Cursor<'a> {
             which[t] = owner.unit_of(field, fields.students);
             mean[t] = fields.mean[field];
         }
-        Self { rule: &owner.rule, units: &owner.units, work: &mut owner.work, factor, which, mean }
+        Self { rule: &owner.rule, units: &owner.units, work: &mut owner.work, factor, which, mean, z: [0.0; MOST] }
     }
 
     fn unit(&self, place: usize) -> &'a Unit {
         &self.units[self.which[place]]
     }
 
-    /// Rules that do not depend on where the other variables stand.
-    fn directions(&mut self) {
+    /// Prepares the rules along the first `dims` directions, and along those that are averaged first.
+    fn directions(&mut self, dims: usize) {
+        let factor = self.factor;
         if self.rule.splits() {
-            return;
+            let kinks = std::array::from_fn(|t| if t < factor.len { &self.unit(t).kinks[..] } else { &[] });
+            return self.work.planes.fill(factor, dims, &self.mean, kinks);
         }
-        for d in 0..self.factor.rank {
-            let slopes: [_; MOST] =
-                std::array::from_fn(|t| (self.factor.l[t][d], self.units[self.which[t]].smoothness));
-            self.rule.along(&slopes[..self.factor.len], &mut self.work.ends, RADIUS, &mut self.work.nodes[d]);
+        for d in 0..factor.rank {
+            let slopes: [_; MOST] = std::array::from_fn(|t| (factor.l[t][d], self.unit(t).smoothness));
+            self.rule.along(&slopes[..factor.len], &mut self.work.ends, RADIUS, &mut self.work.nodes[d]);
         }
     }
 
-    /// Nodes along direction d, the conditional means being `base`, on `|z| ≤ radius`.
-    fn take(&mut self, d: usize, base: [f64; MOST], radius: f64) -> Nodes {
+    /// Nodes along direction d on `|z| ≤ radius`, given the variables `z` before it.
+    fn take(&mut self, d: usize, z: &[f64; MOST], radius: f64) -> Nodes {
         let mut nodes = std::mem::take(&mut self.work.nodes[d]);
         if self.rule.splits() {
-            let ends = &mut self.work.ends;
+            let Work { ends, planes, .. } = &mut *self.work;
             ends.clear();
-            ends.push(0.0);
-            for t in d..self.factor.len {
-                let l = &self.factor.l[t];
-                if l[d] == 0.0 {
-                    continue;
-                }
-                let rest: f64 = l[d + 1..].iter().map(|x| x * x).sum::<f64>().sqrt() / l[d].abs();
-                for kink in &self.units[self.which[t]].kinks {
-                    let at = (kink - base[t]) / l[d];
-                    if rest < 0.5 {
-                        ends.push(at);
-                        if rest > 0.0 {
-                            ends.extend([at - 5.0 * rest, at + 5.0 * rest]);
-                        }
-                    }
-                }
+            planes.ends(d, z, ends);
+            if !ends.iter().any(|end| end.abs() < 3.0) {
+                ends.push(0.0);
             }
             self.rule.along(&[], ends, radius, &mut nodes);
         }
@@ -308,17 +300,16 @@ impl<'a> Cursor<'a> {
     fn integrate(&mut self, set: &Set) {
         let factor = self.factor;
         let last = factor.len - 1;
-        let smoothed = factor.rank == factor.len && (factor.len > 2 || (factor.len == 2 && self.unit(last).is_relu()));
+        // Kinks of the user's would have to be followed as the conditional mean moves.
+        let relu = self.unit(last).is_relu();
+        let smoothed = factor.rank == factor.len
+            && if relu { factor.len > 1 } else { factor.len > 2 && self.unit(last).kinks.is_empty() };
         let dims = if smoothed { factor.rank - 1 } else { factor.rank };
-        self.directions();
+        self.directions(dims);
         self.work.sums.clear();
         self.work.sums.resize(set.integrands.len(), 0.0);
         if smoothed {
-            let nodes = if self.rule.splits() && self.unit(last).is_relu() {
-                Nodes::default()
-            } else {
-                self.take(last, self.mean, RADIUS)
-            };
+            let nodes = if relu { Nodes::default() } else { self.take(last, &[0.0; MOST], RADIUS) };
             let spread = RADIUS * factor.l[last][..last].iter().map(|x| x * x).sum::<f64>().sqrt();
             let range = [self.mean[last] - spread, self.mean[last] + spread];
             let kinds = &set.kinds[factor.order[last]];
@@ -342,11 +333,13 @@ impl<'a> Cursor<'a> {
         if level + 1 >= dims {
             return self.row(set, (dims, smoothed), base, (weight, left), scalars);
         }
-        let nodes = self.take(level, base, left.sqrt());
+        let at = self.z;
+        let nodes = self.take(level, &at, left.sqrt());
         for (&z, &w) in nodes.z.iter().zip(&nodes.w) {
             if z * z > left {
                 continue;
             }
+            self.z[level] = z;
             let mut base = base;
             for (base, l) in base.iter_mut().zip(&self.factor.l) {
                 *base += l[level] * z;
@@ -371,7 +364,8 @@ impl<'a> Cursor<'a> {
     ) {
         let factor = self.factor;
         let inner = dims.saturating_sub(1);
-        let nodes = if dims == 0 { Nodes::one() } else { self.take(inner, base, left.sqrt()) };
+        let at = self.z;
+        let nodes = if dims == 0 { Nodes::one() } else { self.take(inner, &at, left.sqrt()) };
         let from = nodes.z.partition_point(|&z| z < 0.0 && z * z > left);
         let to = nodes.z.partition_point(|&z| z < 0.0 || z * z <= left);
         let (z, w) = (&nodes.z[from..to.max(from)], &nodes.w[from..to.max(from)]);

@@ -52,12 +52,13 @@ impl Rule {
     /// [`crate::Error::Parameter`] for a number of points that the rule cannot have.
     pub(super) fn new(quadrature: Quadrature, kinked: bool) -> Result<Self> {
         const AUTOMATIC: usize = 32;
+        const PANEL: usize = 24;
         let two_to_128 = |points: usize| {
             require((2..=128).contains(&points), "quadrature.points", points as f64, "2 … 128")?;
             Ok(NonZeroUsize::new(points).unwrap_or(NonZeroUsize::MIN))
         };
         Ok(match quadrature {
-            Quadrature::Automatic if kinked => return Self::new(Quadrature::Split { points: AUTOMATIC }, kinked),
+            Quadrature::Automatic if kinked => return Self::new(Quadrature::Split { points: PANEL }, kinked),
             Quadrature::Automatic => Self::Trapezoidal { points: AUTOMATIC },
             Quadrature::GaussHermite { points } => {
                 let mut nodes = Nodes::default();
@@ -128,13 +129,12 @@ impl Rule {
                 ends.push(-radius);
                 ends.push(radius);
                 ends.sort_by(f64::total_cmp);
+                ends.dedup_by(|b, a| *b - *a < 1e-11);
                 for pair in ends.windows(2) {
                     let (middle, half) = (0.5 * (pair[0] + pair[1]), 0.5 * (pair[1] - pair[0]));
-                    if half > 1e-13 {
-                        for (x, w) in z.iter().zip(w) {
-                            let z = middle + half * x;
-                            out.push(z, half * w * normal_density(z));
-                        }
+                    for (x, w) in z.iter().zip(w) {
+                        let z = middle + half * x;
+                        out.push(z, half * w * normal_density(z));
                     }
                 }
             }

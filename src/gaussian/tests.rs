@@ -233,8 +233,8 @@ proptest::proptest! {
         let c = gram(&rows);
         let fields = Fields { students, covariance: &c, mean: &[0.0; 5] };
         let relu = check(&Activation::Relu, &Activation::Relu, fields, &OUTPUTS, Quadrature::Split { points: 40 });
-        // Panels of 40 points at fields that nearly oppose each other (48 points: 1e-10).
-        proptest::prop_assert!(relu < 1e-8, "relu {:e}", relu);
+        // The angle of parallel fields knows the square root of rounding only.
+        proptest::prop_assert!(relu < 2e-8, "relu {:e}", relu);
         let erf = check(&Activation::Erf, &Activation::Erf, fields, &OUTPUTS, Quadrature::Trapezoidal { points: 40 });
         proptest::prop_assert!(erf < 1e-7, "erf {:e}", erf);
     }

@@ -20,6 +20,7 @@ use crate::report::Report;
 mod averaged_exact;
 mod critical_learning_rate;
 mod fokker_planck_space;
+mod gaussian_integrals;
 mod joint;
 mod lqg;
 mod order_parameter_steps;
@@ -93,6 +94,7 @@ studies![
     effective_selection,
     noise_and_diversity,
     quadratic_training,
+    gaussian_integrals,
     order_parameter_steps,
     critical_learning_rate,
     schedules,
