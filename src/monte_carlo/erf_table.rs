@@ -8,7 +8,8 @@ use crate::problem::Activation;
 const DENSITY: f64 = 64.0;
 /// Beyond this x the table ends.
 const END: f64 = 8.0;
-const NODES: usize = (END * DENSITY) as usize + 1;
+/// One for each pattern of the lowest ten bits, so that no index is out of range; those beyond the end are not used.
+const NODES: usize = 1024;
 /// Of the Taylor polynomial at a node. Half a step away the next term is below 1e-17, also in the slope.
 const DEGREE: usize = 7;
 
@@ -48,9 +49,11 @@ impl ErfTable {
         if !(size < END) {
             return beyond(x);
         }
-        let node = (size * DENSITY + 0.5) as usize;
-        let [c0, c1, c2, c3, c4, c5, c6, c7] = self.0[node];
-        let h = size - node as f64 / DENSITY;
+        // Adding this number rounds to a whole one, which then stands in the lowest bits.
+        const SHIFT: f64 = 6_755_399_441_055_744.0; // 1.5·2⁵²
+        let shifted = size * DENSITY + SHIFT;
+        let [c0, c1, c2, c3, c4, c5, c6, c7] = self.0[(shifted.to_bits() % NODES as u64) as usize];
+        let h = size - (shifted - SHIFT) / DENSITY;
         // In pairs, for speed.
         let (h2, h4) = (h * h, h * h * (h * h));
         let value = (c0 + c1 * h) + h2 * (c2 + c3 * h) + h4 * ((c4 + c5 * h) + h2 * (c6 + c7 * h));

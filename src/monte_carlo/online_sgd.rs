@@ -4,7 +4,7 @@ use multiversion::multiversion;
 use ndarray::Array2;
 
 use super::ensemble::{Ensemble, Plan, Run, SgdSettings};
-use super::rng::{Key, LANES, Lanes, Purpose, fill_normals};
+use super::rng::{Key, LANES, Lanes, Purpose, fill_normals, more_normals};
 use super::root::Roots;
 use super::units::{Step, Supply, Units, rate};
 use crate::error::{Result, require};
@@ -303,23 +303,25 @@ fn pass(
     sums: &mut [Piece],
 ) {
     // The common cases, for which the compiler knows all sizes.
-    if let ([lanes], None | Some((Step { p_x: 0.0, .. }, _))) = (&mut *lanes, update) {
-        match shape {
-            Shape { students: 1, momenta: 0, teachers: 1, batch: 1 } => {
-                return plain_pass::<1, 1>(dimension, update, memory, lanes, sums);
-            }
-            Shape { students: 2, momenta: 0, teachers: 2, batch: 1 } => {
-                return plain_pass::<2, 2>(dimension, update, memory, lanes, sums);
-            }
+    if let [lanes] = &mut *lanes {
+        let keep = update.map_or(1.0, |(step, _)| step.w_w);
+        match (shape, keep == 1.0) {
+            (ONE, true) => return plain_pass::<1, 1, false>(dimension, update, memory, lanes, sums),
+            (ONE, false) => return plain_pass::<1, 1, true>(dimension, update, memory, lanes, sums),
+            (TWO, true) => return plain_pass::<2, 2, false>(dimension, update, memory, lanes, sums),
+            (TWO, false) => return plain_pass::<2, 2, true>(dimension, update, memory, lanes, sums),
             _ => {}
         }
     }
     general_pass(dimension, shape, update, memory, lanes, sums);
 }
 
-/// One sample and no momentum: the generator and the sums stay in registers.
+const ONE: Shape = Shape { students: 1, momenta: 0, teachers: 1, batch: 1 };
+const TWO: Shape = Shape { students: 2, momenta: 0, teachers: 2, batch: 1 };
+
+/// One sample and no momentum: the sums stay in registers.
 #[inline(always)]
-fn plain_pass<const K: usize, const M: usize>(
+fn plain_pass<const K: usize, const M: usize, const DECAY: bool>(
     dimension: usize,
     update: Option<(Step, &[f64])>,
     memory: &mut [f64],
@@ -328,17 +330,12 @@ fn plain_pass<const K: usize, const M: usize>(
 ) {
     let (keep, push) =
         update.map_or((1.0, [0.0; K]), |(step, force)| (step.w_w, std::array::from_fn(|i| step.w_x * force[i])));
-    let mut generator = lanes.clone();
     let (mut students, mut teachers) = ([[0.0; WIDTH]; K], [[0.0; WIDTH]; M]);
     let pieces = memory.as_chunks_mut::<WIDTH>().0;
     for (tile, records) in pieces.chunks_mut(TILE * (K + M + 1)).enumerate() {
-        // Drawing has long chains of dependent operations, which overlap best in a loop of their own.
         let (mut fresh, count) = ([[0.0; WIDTH]; TILE], records.len() / (K + M + 1));
-        for fresh in &mut fresh[..count] {
-            let draws = generator.normals();
-            fresh[..LANES].copy_from_slice(&draws[0]);
-            fresh[LANES..].copy_from_slice(&draws[1]);
-        }
+        // In a function of its own, which has all registers to itself.
+        more_normals(lanes, fresh[..count].as_flattened_mut());
         let start = tile * TILE * WIDTH;
         if start + count * WIDTH > dimension {
             fresh.as_flattened_mut()[dimension - start..].fill(0.0);
@@ -347,7 +344,7 @@ fn plain_pass<const K: usize, const M: usize>(
             let old = std::mem::replace(&mut record[K + M], *fresh);
             for i in 0..K {
                 // A product with 1 would cost as much as one with the decay.
-                let kept = if keep == 1.0 { record[i] } else { scaled(keep, record[i]) };
+                let kept = if DECAY { scaled(keep, record[i]) } else { record[i] };
                 let moved = add(kept, push[i], old);
                 record[i] = moved;
                 students[i] = product(students[i], *fresh, moved);
@@ -357,7 +354,6 @@ fn plain_pass<const K: usize, const M: usize>(
             }
         }
     }
-    *lanes = generator;
     sums[..K].copy_from_slice(&students);
     sums[K..].copy_from_slice(&teachers);
 }

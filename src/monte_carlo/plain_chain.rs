@@ -34,7 +34,9 @@ impl Chain {
             let length = square.unwrap_or_else(|| retry(self.lengths[0], self.retry.at(0, self.steps))).sqrt();
             let noise = self.noise.as_mut().map_or(0.0, |noise| noise.at(self.steps)[0]);
 
-            let students: [f64; K] = std::array::from_fn(|i| dot(along[i], span) + dot(across[i], inside));
+            // What was computed last comes last.
+            let students: [f64; K] =
+                std::array::from_fn(|i| (dot(along[i], span) + self.units.biases[i]) + dot(across[i], inside));
             let teachers: [f64; M] = std::array::from_fn(|n| dot(teacher[n], span));
             let (force, far) = match self.units.respond_one(plan, students, teachers, noise) {
                 Ok(response) => response,

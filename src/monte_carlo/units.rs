@@ -140,12 +140,12 @@ impl Units {
         Ok(far)
     }
 
-    /// The same for one sample, in registers: the forces, and whether to look.
+    /// The same for one sample, in registers, and fields that include the student's biases: the forces, and whether to look.
     #[inline(always)]
     pub fn respond_one<const K: usize, const M: usize>(
         &mut self,
         plan: &Plan,
-        mut students: [f64; K],
+        students: [f64; K],
         mut teachers: [f64; M],
         noise: f64,
     ) -> Result<([f64; K], bool)> {
@@ -153,8 +153,8 @@ impl Units {
         let (mut output, mut label) = (0.0, plan.sigma * noise);
         let (mut values, mut slopes, mut far) = ([0.0; K], [0.0; K], false);
         for i in 0..K {
-            students[i] += self.biases[i];
             (values[i], slopes[i]) = evaluate_one(&problem.student.activation, students[i]);
+            slopes[i] *= self.weights[i];
             output += self.weights[i] * values[i];
             far |= !(students[i].abs() <= FAR);
         }
@@ -165,7 +165,7 @@ impl Units {
         }
         let gamma = output - label;
         far |= !(gamma.abs() <= FAR);
-        let force: [f64; K] = std::array::from_fn(|i| gamma * self.weights[i] * slopes[i]);
+        let force: [f64; K] = std::array::from_fn(|i| gamma * slopes[i]);
         if (0..K).fold(gamma * 0.0, |sum, i| sum + force[i] * 0.0) != 0.0 {
             self.blame(plan, &[&students[..], &teachers].concat())?;
             return Ok(([0.0; K], true));
