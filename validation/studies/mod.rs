@@ -18,7 +18,10 @@ use std::error::Error;
 use crate::report::Report;
 
 mod averaged_exact;
+mod batch;
+mod concentration;
 mod critical_learning_rate;
+mod erf_committee;
 mod fokker_planck_space;
 mod joint;
 mod lqg;
@@ -94,6 +97,9 @@ studies![
     noise_and_diversity,
     quadratic_training,
     order_parameter_steps,
+    erf_committee,
+    batch,
+    concentration,
     critical_learning_rate,
     schedules,
     trained_second_layer,
