@@ -18,7 +18,10 @@ use std::error::Error;
 use crate::report::Report;
 
 mod averaged_exact;
+mod batch;
+mod concentration;
 mod critical_learning_rate;
+mod erf_committee;
 mod fokker_planck_space;
 mod gaussian_integrals;
 mod joint;
@@ -96,6 +99,9 @@ studies![
     quadratic_training,
     gaussian_integrals,
     order_parameter_steps,
+    erf_committee,
+    batch,
+    concentration,
     critical_learning_rate,
     schedules,
     trained_second_layer,
