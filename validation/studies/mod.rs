@@ -19,14 +19,18 @@ use crate::report::Report;
 
 mod averaged_exact;
 mod critical_learning_rate;
+mod fluctuations;
 mod fokker_planck_space;
 mod joint;
+mod linear_sgd;
 mod lqg;
+mod momentum;
 mod order_parameter_steps;
 mod ornstein_uhlenbeck;
 mod schedules;
 mod sgd_runs;
 mod stationary;
+mod teacher_student;
 mod time_order;
 mod trained_second_layer;
 
@@ -97,6 +101,9 @@ studies![
     critical_learning_rate,
     schedules,
     trained_second_layer,
+    linear_sgd,
+    momentum,
+    fluctuations,
 ];
 
 /// Asserts every gate of a study at the quick level, and that it has data and a picture to show.
