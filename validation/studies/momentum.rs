@@ -13,7 +13,7 @@ use ndarray::{Array2, array};
 use rayon::prelude::*;
 
 use super::joint::{axis, largest_difference, list};
-use super::teacher_student::{furthest, linear, mean_se};
+use super::teacher_student::{POLYNOMIAL, furthest, linear, mean_se};
 use super::{Level, Study};
 use crate::fit::fit_slope;
 use crate::report::{Expected, Report, number};
@@ -65,13 +65,14 @@ fn effective_rate(report: &mut Report) -> Result<Panel, Box<dyn Error>> {
         let (effective, time) = (0.4, 2.0);
         let plain = student(effective, decay, batch);
         let committee = linear(plain.m, plain.q, effective, decay, plain.noise_variance, batch);
-        let mut ode = OrderParameters::of(committee.clone(), Quadrature::Automatic, 1e-13)?;
+        let mut ode = OrderParameters::of(committee.clone(), POLYNOMIAL, 1e-13)?;
         let constant = Committee { momentum: Momentum::Constant { beta }, ..committee };
         let constant = Committee { learning_rate: (effective * (1.0 - beta)).into(), ..constant };
-        let mut with_momentum = OrderParameters::of(constant, Quadrature::Automatic, 1e-13)?;
+        let mut with_momentum = OrderParameters::of(constant, POLYNOMIAL, 1e-13)?;
         ode.advance_to(time)?;
         with_momentum.advance_to(time)?;
         let label = format!("β = {beta}, λ = {decay}, B = {batch}");
+        if beta > 0.0 {
         report
             .gate(
                 &format!("ODE with momentum less ODE at the rate τ/(1−β), {label}"),
@@ -81,6 +82,7 @@ fn effective_rate(report: &mut Report) -> Result<Panel, Box<dyn Error>> {
                 0.0,
             )
             .why("the same equations but for the rounding of the rate");
+        }
         let target = 0.5 * (1.0 - 2.0 * with_momentum.state()[1] + with_momentum.state()[0]);
         let gaps: Vec<f64> = dimensions
             .iter()
@@ -122,7 +124,7 @@ fn closed_form(report: &mut Report) -> Result<(), Box<dyn Error>> {
     let mut fixed = Vec::new();
     for (decay, batch, gamma, alpha) in [(0.0, 1, 1.0, 0.6), (0.5, 1, 0.3, 0.5), (1.0, 4, 2.0, 9.0)] {
         let closed = LinearMomentum { student: student(0.0, decay, batch), gamma, alpha };
-        let mut ode = OrderParameters::of(scaled(decay, batch, 0.5, gamma, alpha), Quadrature::Automatic, 1e-10)?;
+        let mut ode = OrderParameters::of(scaled(decay, batch, 0.5, gamma, alpha), POLYNOMIAL, 1e-10)?;
         for time in [0.3, 1.0, 3.0, 10.0] {
             ode.advance_to(time)?;
             worst.push(largest_difference(ode.state(), &exact(closed, time)));
@@ -163,14 +165,14 @@ fn committee(report: &mut Report, level: Level) -> Result<Panel, Box<dyn Error>>
         ..Committee::new(Teacher::orthonormal(2, Activation::Erf), student, alpha / gamma)
     };
     let problem = Committee { momentum: Momentum::Scaled { gamma, alpha }, ..plain.clone() };
-    let (d, runs) = level.pick((4000, 32), (20_000, 100));
+    let (d, runs) = level.pick((4000, 24), (20_000, 100));
     let records: Vec<f64> = (0..=10).map(|k| 1.5 * f64::from(k)).collect();
     let mut chain =
         OverlapChain::new(problem.clone(), SgdSettings { dimension: d, runs, seed: 5, record_runs: false })?;
-    let mut ode = OrderParameters::of(problem, Quadrature::Automatic, 1e-10)?;
+    let mut ode = OrderParameters::of(problem.clone(), Quadrature::Automatic, 1e-10)?;
     let mut seen: [Vec<f64>; 4] = Default::default();
     let (mut scores, mut apart) = (Vec::new(), Vec::new());
-    let mut flat = OrderParameters::of(plain, Quadrature::Automatic, 1e-10)?;
+    let mut flat = OrderParameters::of(plain.clone(), Quadrature::Automatic, 1e-10)?;
     for &time in &records {
         chain.advance_to(time)?;
         ode.advance_to(time)?;
@@ -220,9 +222,8 @@ fn committee(report: &mut Report, level: Level) -> Result<Panel, Box<dyn Error>>
         )
         .why("second-order dynamics overshoots and starts at rest; plain SGD would fail the gate above");
     let line: Vec<f64> = (0..=150).map(|k| 0.1 * f64::from(k)).collect();
-    let curve = |momentum: bool| -> Result<Vec<f64>, Box<dyn Error>> {
-        let problem = if momentum { ode_problem(&mut ode) } else { ode_problem(&mut flat) };
-        let mut run = OrderParameters::of(problem, Quadrature::Automatic, 1e-8)?;
+    let curve = |problem: &Committee| -> learning_dynamics::Result<Vec<f64>> {
+        let mut run = OrderParameters::of(problem.clone(), Quadrature::Automatic, 1e-8)?;
         let mut values = Vec::new();
         for &time in &line {
             run.advance_to(time)?;
@@ -231,26 +232,21 @@ fn committee(report: &mut Report, level: Level) -> Result<Panel, Box<dyn Error>>
         }
         Ok(values)
     };
-    let mut curve = curve;
-    let (with, without) = (curve(true)?, curve(false)?);
+    let (with, without) = (curve(&problem)?, curve(&plain)?);
     let along = axis("time", "steps/d", &records);
     let [mean, error, ..] = seen;
     report.data(Field::array("scaled_momentum", "chain", "E_g, overlap chain", &[&along], mean.clone()));
     Ok(Panel::new(&format!("erf, K = M = 2: γ = {gamma}, α = {alpha}, d = {d}"), "t", "E_g")
         .line("scaled momentum", &line, &with)
-        .points("", &records, &mean, &error)
+        .points("overlap chain", &records, &mean, &error)
         .same_colour()
         .dashed("plain SGD, τ = α/γ", &line, &without))
-}
-
-fn ode_problem(run: &mut OrderParameters) -> Committee {
-    run.equations().problem().clone()
 }
 
 /// Rate at which two solutions that differ in q only part (or, negative, approach), late.
 fn parting(decay: f64, batch: usize, gamma: f64, alpha: f64) -> learning_dynamics::Result<f64> {
     let ends = |q: f64| -> learning_dynamics::Result<[f64; 2]> {
-        let mut run = OrderParameters::of(scaled(decay, batch, q, gamma, alpha), Quadrature::Automatic, 1e-12)?;
+        let mut run = OrderParameters::of(scaled(decay, batch, q, gamma, alpha), POLYNOMIAL, 1e-11)?;
         let mut end = || {
             let time = if run.evaluations() == 0 { 30.0 / gamma } else { 40.0 / gamma };
             run.advance_to(time)?;
@@ -304,7 +300,7 @@ fn stability(report: &mut Report) -> Result<Panel, Box<dyn Error>> {
             number(exact)
         ));
     }
-    let mut panel = Panel::new("Growth of a difference in q, γ = 1, B = 1", "α/(2γ(1+λ))", "rate");
+    let mut panel = Panel::new("Growth of a difference in q, γ = 1, B = 1", "α/(2γ(1+λ))", "rate").x_range(0.8, 1.2);
     let x: Vec<f64> = (0..=16).map(|k| 0.8 + 0.025 * f64::from(k)).collect();
     for decay in [0.0, 0.5, 1.0] {
         let y: Vec<f64> = x
@@ -317,5 +313,5 @@ fn stability(report: &mut Report) -> Result<Panel, Box<dyn Error>> {
             report.data(Field::array("stability", "growth", "growth rate of a difference in q, λ = 0", &[&along], y));
         }
     }
-    Ok(panel.dashed("0", &[0.8, 1.2], &[0.0, 0.0]))
+    Ok(panel.dashed("", &[0.8, 1.2], &[0.0, 0.0]))
 }
