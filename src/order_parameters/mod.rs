@@ -11,19 +11,19 @@
 
 mod committee;
 mod critical_rate;
-mod plateau;
-mod steady;
 mod fluctuations;
 mod nodes;
+mod plateau;
+mod steady;
 mod step_noise;
 mod trajectory;
 
 pub use crate::problem::{correlation, specialization};
 pub use committee::CommitteeEquations;
 pub use critical_rate::{CriticalRate, critical_learning_rate};
+pub use fluctuations::{FluctuationEquations, FluctuationSettings, Fluctuations};
 pub use plateau::{Plateau, plateau};
 pub use steady::{Steady, jacobian, steady_state};
-pub use fluctuations::{FluctuationEquations, FluctuationSettings, Fluctuations};
 pub use trajectory::{Equations, FromFn, Trajectory};
 
 use crate::error::Result;

@@ -183,7 +183,7 @@ fn linear_student(report: &mut Report, level: Level) -> Result<Panel, Box<dyn Er
         .x_range(0.0, 3.2)
         .line("theory", &fine, &line)
         .points("SGD, d = 4000", &rates, &points, &bars)
-        .dashed("τ_c", &[critical; 2], &[0.05, 3.0]))
+        .dashed("τ_c", &[critical; 2], &[0.05, 30.0]))
 }
 
 /// The stable steady state that the dynamics reach, and its `E_g`.
@@ -208,7 +208,7 @@ fn erf_unit(report: &mut Report, level: Level) -> Result<Panel, Box<dyn Error>> 
     for (noise, name, rates) in [(0.0, "no_noise", vec![4.5, 5.0, 5.5, 6.0]), (0.05, "noise", vec![2.0, 3.0, 4.0, 5.0])]
     {
         let statement = |rate: f64| Committee { noise_variance: noise, ..single(Activation::Erf, rate) };
-        let fine: Vec<f64> = (0..=27).map(|k| 0.5 + 0.2 * f64::from(k)).collect();
+        let fine: Vec<f64> = (0..=28).map(|k| 0.4 + 0.2 * f64::from(k)).collect();
         let line: Vec<f64> =
             fine.par_iter().map(|&rate| Ok(settled(&statement(rate))?.1)).collect::<learning_dynamics::Result<_>>()?;
         let found: Vec<(f64, Measured)> = rates
