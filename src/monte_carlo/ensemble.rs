@@ -41,6 +41,8 @@ pub(super) struct Plan {
     pub layout: Layout,
     /// `σ`.
     pub sigma: f64,
+    /// `1/d`.
+    pub inverse: f64,
 }
 
 impl Plan {
@@ -59,7 +61,7 @@ impl Plan {
             return Err(Error::Unsupported { solver, what, instead });
         }
         let (layout, sigma) = (problem.layout(), problem.noise_variance.sqrt());
-        Ok(Self { problem, settings, layout, sigma })
+        Ok(Self { problem, layout, sigma, inverse: 1.0 / dimension as f64, settings })
     }
 
     /// The dimension must hold the initial vectors.
@@ -107,14 +109,15 @@ pub(super) trait Run: Send {
 /// Runs with one statement and different random numbers.
 pub(super) struct Ensemble<R> {
     pub plan: Plan,
-    members: Vec<Member<R>>,
+    pub members: Vec<Member<R>>,
     axes: OverlapAxes,
     run_axes: [Arc<Coordinate>; 2],
     time: f64,
 }
 
-struct Member<R> {
-    run: R,
+/// One run and what was last seen of it.
+pub(super) struct Member<R> {
+    pub run: R,
     state: Vec<f64>,
     /// Made when first needed.
     expectations: Option<Box<dyn Expectations>>,

@@ -7,12 +7,14 @@
 
 mod chi_square;
 mod ensemble;
+mod erf_table;
 mod events;
 mod gibbs;
 mod initial;
 mod observe;
 mod online_sgd;
 mod overlap_chain;
+mod plain_chain;
 mod population;
 mod random_student;
 mod replica;

@@ -4,19 +4,23 @@ use multiversion::multiversion;
 use ndarray::Array2;
 
 use super::ensemble::{Ensemble, Plan, Run, SgdSettings};
-use super::rng::{Key, LANES, Lanes, Purpose, fill_normals};
+use super::rng::{Key, LANES, Lanes, Purpose, fill_normals, more_normals};
 use super::root::Roots;
 use super::units::{Step, Supply, Units, rate};
 use crate::error::{Result, require};
 use crate::frame::{Solver, Visit};
 use crate::numerics::buffer::{Buffer, zeros};
 use crate::numerics::sum::dot;
-use crate::problem::Committee;
+use crate::problem::{Committee, Momentum};
 
-/// Numbers of one draw of the generator; vectors are padded to a multiple.
+/// Numbers of one draw of the generator; vectors are padded by zeros to a multiple.
 const WIDTH: usize = 2 * LANES;
-/// Coordinates treated at a time: the tiles of all vectors fit into the first cache.
-const TILE: usize = 16 * WIDTH;
+
+/// Pieces drawn at a time.
+const TILE: usize = 16;
+
+/// That many coordinates of a vector.
+type Piece = [f64; WIDTH];
 
 /// Online SGD of a [`Committee`] on weight vectors in `d` dimensions: the particle twin of the order parameters.
 ///
@@ -79,10 +83,13 @@ impl OnlineSgd {
 
     /// The weight vectors of student (K×d) and teacher (M×d) in one run; `None` if there is no such run.
     pub fn vectors(&self, run: usize) -> Option<(Array2<f64>, Array2<f64>)> {
-        let (run, layout, d) = (self.0.member(run)?, self.0.plan.layout, self.0.plan.settings.dimension);
-        let stride = d.next_multiple_of(WIDTH);
-        let unpadded = |vectors: &[f64], count| Array2::from_shape_fn((count, d), |(i, k)| vectors[i * stride + k]);
-        Some((unpadded(&run.w, layout.students), unpadded(&run.teacher, layout.teachers)))
+        let (run, d) = (self.0.member(run)?, self.0.plan.settings.dimension);
+        let (pieces, shape) = (run.memory.as_chunks::<WIDTH>().0, run.shape);
+        let list = |first: usize, count: usize| {
+            let entry = |(i, k): (usize, usize)| pieces[k / WIDTH * shape.vectors() + first + i][k % WIDTH];
+            Array2::from_shape_fn((count, d), entry)
+        };
+        Some((list(0, shape.students), list(shape.teacher(0), shape.teachers)))
     }
 }
 
@@ -102,20 +109,40 @@ impl Solver for OnlineSgd {
     }
 }
 
-/// The weight vectors of one run, one after another, each padded to a multiple of [`WIDTH`] by zeros.
+/// Sizes of one run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Shape {
+    students: usize,
+    /// As many as students, or 0.
+    momenta: usize,
+    teachers: usize,
+    batch: usize,
+}
+
+impl Shape {
+    /// The first place among the vectors of the n-th teacher.
+    const fn teacher(&self, n: usize) -> usize {
+        self.students + self.momenta + n
+    }
+
+    /// Students, momenta, teachers and inputs.
+    const fn vectors(&self) -> usize {
+        self.students + self.momenta + self.teachers + self.batch
+    }
+}
+
+/// One run.
 struct Weights {
     index: usize,
     key: Key,
+    shape: Shape,
     units: Units,
-    w: Buffer,
-    /// Momentum; empty without.
-    p: Buffer,
-    teacher: Buffer,
-    /// The inputs of the last step.
-    x: Buffer,
+    /// All vectors piece by piece, so that a pass is one stream: `WIDTH` coordinates of each student, momentum, teacher and
+    /// input, then the next coordinates.
+    memory: Buffer,
     noise: Option<Supply>,
     lanes: Vec<Lanes>,
-    sums: Vec<[f64; WIDTH]>,
+    sums: Vec<Piece>,
     fields: Vec<f64>,
     steps: u64,
 }
@@ -123,51 +150,51 @@ struct Weights {
 impl Weights {
     fn new(plan: &Plan, roots: &Roots, index: usize) -> Self {
         let (d, batch, layout) = (plan.settings.dimension, plan.problem.batch, plan.layout);
-        let (k, m) = (layout.students, layout.teachers);
+        let (students, teachers) = (layout.students, layout.teachers);
+        let momenta = if plan.problem.momentum == Momentum::None { 0 } else { students };
+        let shape = Shape { students, momenta, teachers, batch };
         let stride = d.next_multiple_of(WIDTH);
-        let momentum = plan.problem.momentum != crate::problem::Momentum::None;
         let frame = random_frame(plan.key(Purpose::InitialWeights, index), d, stride, roots.rank());
-        let scale = (d as f64).sqrt();
-        let combine = |out: &mut [f64], coordinates: &mut dyn Iterator<Item = f64>| {
+        let mut memory = zeros(shape.vectors() * stride);
+        let (pieces, scale) = (memory.as_chunks_mut::<WIDTH>().0, (d as f64).sqrt());
+        let mut combine = |vector: usize, coordinates: &mut dyn Iterator<Item = &f64>| {
             for (coordinate, axis) in coordinates.zip(frame.chunks_exact(stride)) {
-                out.iter_mut().zip(axis).for_each(|(out, e)| *out += scale * coordinate * e);
+                let own = pieces.iter_mut().skip(vector).step_by(shape.vectors());
+                for (own, axis) in own.zip(axis.as_chunks::<WIDTH>().0) {
+                    own.iter_mut().zip(axis).for_each(|(x, e)| *x += scale * coordinate * e);
+                }
             }
         };
-        let (mut w, mut teacher) = (zeros(k * stride), zeros(m * stride));
-        for (i, w) in w.chunks_exact_mut(stride).enumerate() {
-            combine(w, &mut roots.along.row(i).iter().chain(roots.across.row(i).iter()).copied());
+        for i in 0..students {
+            combine(i, &mut roots.along.row(i).iter().chain(roots.across.row(i).iter()));
         }
-        for (n, teacher) in teacher.chunks_exact_mut(stride).enumerate() {
-            combine(teacher, &mut roots.teacher.row(n).iter().copied());
+        for n in 0..teachers {
+            combine(shape.teacher(n), &mut roots.teacher.row(n).iter());
         }
-        let noise = (plan.sigma > 0.0).then(|| Supply::normals(plan, Purpose::LabelNoise, index, batch));
         Self {
             index,
             key: plan.key(Purpose::Inputs, index),
+            shape,
             units: Units::new(plan),
-            w,
-            p: zeros(if momentum { k * stride } else { 0 }),
-            teacher,
-            x: zeros(batch * stride),
-            noise,
+            memory,
+            noise: (plan.sigma > 0.0).then(|| Supply::normals(plan, Purpose::LabelNoise, index, batch)),
             lanes: Vec::with_capacity(batch),
-            sums: vec![[0.0; WIDTH]; batch * (k + m)],
-            fields: vec![0.0; batch * (k + m)],
+            sums: vec![[0.0; WIDTH]; batch * (students + teachers)],
+            fields: vec![0.0; batch * (students + teachers)],
             steps: 0,
         }
     }
 
     /// Applies `update` with the inputs of the last step, and if asked draws those of `step` and their fields.
     fn pass(&mut self, plan: &Plan, update: Option<Step>, draw: Option<u64>) {
-        let (d, batch) = (plan.settings.dimension, plan.problem.batch);
+        let d = plan.settings.dimension;
         self.lanes.clear();
         if let Some(step) = draw {
-            self.lanes.extend((0..batch).map(|sample| Lanes::new(self.key.at(sample, step))));
+            self.lanes.extend((0..self.shape.batch).map(|sample| Lanes::new(self.key.at(sample, step))));
             self.sums.fill([0.0; WIDTH]);
         }
-        let Self { units, w, p, teacher, x, lanes, sums, .. } = self;
-        let shape = (plan.layout.students, plan.layout.teachers);
-        pass(d, shape, update, &units.force, w, p, teacher, x, lanes, sums);
+        let update = update.map(|step| (step, self.units.force.as_slice()));
+        pass(d, self.shape, update, &mut self.memory, &mut self.lanes, &mut self.sums);
         if draw.is_some() {
             let scale = 1.0 / (d as f64).sqrt();
             for (field, sum) in self.fields.iter_mut().zip(&self.sums) {
@@ -179,7 +206,6 @@ impl Weights {
 
 impl Run for Weights {
     fn advance(&mut self, plan: &Plan, steps: u64) -> Result<()> {
-        let shape = (plan.layout.students, plan.layout.teachers);
         let scale = 1.0 / (plan.settings.dimension as f64).sqrt();
         // The update of a step waits for the pass of the next one.
         let mut pending = None;
@@ -187,7 +213,7 @@ impl Run for Weights {
             let tau = rate(plan, self.steps)?;
             self.pass(plan, pending, Some(self.steps));
             let noise = self.noise.as_mut().map_or(&[][..], |noise| noise.at(self.steps));
-            let far = self.units.respond(plan, shape, &mut self.fields, noise)?;
+            let far = self.units.respond(plan, &mut self.fields, noise)?;
             pending = Some(Step::new(plan, tau, scale));
             self.steps += 1;
             if far {
@@ -204,19 +230,16 @@ impl Run for Weights {
     }
 
     fn state(&self, plan: &Plan, state: &mut [f64]) {
-        let (layout, d) = (plan.layout, plan.settings.dimension as f64);
-        let stride = plan.settings.dimension.next_multiple_of(WIDTH);
-        let row = |vectors: &[f64], i: usize| -> std::ops::Range<usize> {
-            debug_assert!(vectors.len() >= (i + 1) * stride);
-            i * stride..(i + 1) * stride
-        };
-        let overlap = |a: &[f64], i: usize, b: &[f64], k: usize| dot(&a[row(a, i)], &b[row(b, k)]) / d;
+        let (layout, shape) = (plan.layout, self.shape);
+        let inverse = plan.inverse;
+        let (w, p) = (|i: usize| i, |i: usize| shape.students + i);
+        let overlap = |a: usize, b: usize| inverse * inner_product(&self.memory, shape.vectors(), a, b);
         for i in 0..layout.students {
             for k in i..layout.students {
-                state[layout.q(i, k)] = overlap(&self.w, i, &self.w, k);
+                state[layout.q(i, k)] = overlap(w(i), w(k));
             }
             for n in 0..layout.teachers {
-                state[layout.m(i, n)] = overlap(&self.w, i, &self.teacher, n);
+                state[layout.m(i, n)] = overlap(w(i), shape.teacher(n));
             }
             if layout.second_layer {
                 state[layout.a(i)] = self.units.weights[i];
@@ -226,15 +249,26 @@ impl Run for Weights {
             }
             if layout.momentum {
                 for n in 0..layout.teachers {
-                    state[layout.r(i, n)] = overlap(&self.p, i, &self.teacher, n);
+                    state[layout.r(i, n)] = overlap(p(i), shape.teacher(n));
                 }
                 for k in 0..layout.students {
-                    state[layout.s(i, k)] = overlap(&self.p, i, &self.w, k);
-                    state[layout.t(i, k)] = overlap(&self.p, i, &self.p, k);
+                    state[layout.s(i, k)] = overlap(p(i), w(k));
+                    state[layout.t(i, k)] = overlap(p(i), p(k));
                 }
             }
         }
     }
+}
+
+/// The inner product of two vectors.
+fn inner_product(memory: &[f64], vectors: usize, a: usize, b: usize) -> f64 {
+    let mut sums = [0.0; WIDTH];
+    for record in memory.as_chunks::<WIDTH>().0.chunks_exact(vectors) {
+        for lane in 0..WIDTH {
+            sums[lane] += record[a][lane] * record[b][lane];
+        }
+    }
+    sums.iter().sum()
 }
 
 /// `count` orthonormal vectors in random directions, uniform: Gram–Schmidt, twice, on Gaussian vectors.
@@ -256,68 +290,136 @@ fn random_frame(key: Key, dimension: usize, stride: usize, count: usize) -> Buff
     frame
 }
 
-/// One pass over memory: tile by tile the last update, the new inputs, and their products with all vectors.
+/// One pass over memory: piece by piece the last update, the new inputs, and their products with all vectors.
 ///
 /// Sums run over the coordinates in [`WIDTH`] lanes, so that their bits do not depend on the instruction set.
 #[multiversion(targets("x86_64+avx512f+avx512dq+avx512vl", "x86_64+avx2"))]
-#[allow(clippy::too_many_arguments)] // `multiversion` wants a plain function.
 fn pass(
     dimension: usize,
-    shape: (usize, usize),
-    update: Option<Step>,
-    force: &[f64],
-    w: &mut [f64],
-    p: &mut [f64],
-    teacher: &[f64],
-    x: &mut [f64],
+    shape: Shape,
+    update: Option<(Step, &[f64])>,
+    memory: &mut [f64],
     lanes: &mut [Lanes],
-    sums: &mut [[f64; WIDTH]],
+    sums: &mut [Piece],
 ) {
-    let stride = dimension.next_multiple_of(WIDTH);
-    let (students, teachers) = shape;
-    for start in (0..stride).step_by(TILE) {
-        let end = (start + TILE).min(stride);
-        if let Some(step) = update {
-            for i in 0..students {
-                let w = &mut w[i * stride..][start..end];
-                if p.is_empty() {
-                    for (sample, force) in force.chunks_exact(students).enumerate() {
-                        let (keep, push) = (if sample == 0 { step.w_w } else { 1.0 }, step.w_x * force[i]);
-                        let x = &x[sample * stride..][start..end];
-                        w.iter_mut().zip(x).for_each(|(w, x)| *w = keep * *w + push * x);
-                    }
-                    continue;
-                }
-                let p = &mut p[i * stride..][start..end];
-                p.iter_mut().zip(&*w).for_each(|(p, w)| *p = step.p_p * *p + step.p_w * w);
-                for (sample, force) in force.chunks_exact(students).enumerate() {
-                    let (push, x) = (step.p_x * force[i], &x[sample * stride..][start..end]);
-                    p.iter_mut().zip(x).for_each(|(p, x)| *p += push * x);
-                }
-                w.iter_mut().zip(&*p).for_each(|(w, p)| *w = step.w_w * *w + step.w_p * p);
-            }
+    // The common cases, for which the compiler knows all sizes.
+    if let [lanes] = &mut *lanes {
+        let keep = update.map_or(1.0, |(step, _)| step.w_w);
+        match (shape, keep == 1.0) {
+            (ONE, true) => return plain_pass::<1, 1, false>(dimension, update, memory, lanes, sums),
+            (ONE, false) => return plain_pass::<1, 1, true>(dimension, update, memory, lanes, sums),
+            (TWO, true) => return plain_pass::<2, 2, false>(dimension, update, memory, lanes, sums),
+            (TWO, false) => return plain_pass::<2, 2, true>(dimension, update, memory, lanes, sums),
+            _ => {}
         }
-        for (sample, lanes) in lanes.iter_mut().enumerate() {
-            let x = &mut x[sample * stride..][start..end];
-            let mut local = lanes.clone();
-            for chunk in x.as_chunks_mut::<WIDTH>().0 {
-                *chunk = *local.normals().as_flattened().first_chunk().unwrap_or(&[0.0; WIDTH]);
+    }
+    general_pass(dimension, shape, update, memory, lanes, sums);
+}
+
+const ONE: Shape = Shape { students: 1, momenta: 0, teachers: 1, batch: 1 };
+const TWO: Shape = Shape { students: 2, momenta: 0, teachers: 2, batch: 1 };
+
+/// One sample and no momentum: the sums stay in registers.
+#[inline(always)]
+fn plain_pass<const K: usize, const M: usize, const DECAY: bool>(
+    dimension: usize,
+    update: Option<(Step, &[f64])>,
+    memory: &mut [f64],
+    lanes: &mut Lanes,
+    sums: &mut [Piece],
+) {
+    let (keep, push) =
+        update.map_or((1.0, [0.0; K]), |(step, force)| (step.w_w, std::array::from_fn(|i| step.w_x * force[i])));
+    let (mut students, mut teachers) = ([[0.0; WIDTH]; K], [[0.0; WIDTH]; M]);
+    let pieces = memory.as_chunks_mut::<WIDTH>().0;
+    for (tile, records) in pieces.chunks_mut(TILE * (K + M + 1)).enumerate() {
+        let (mut fresh, count) = ([[0.0; WIDTH]; TILE], records.len() / (K + M + 1));
+        // In a function of its own, which has all registers to itself.
+        more_normals(lanes, fresh[..count].as_flattened_mut());
+        let start = tile * TILE * WIDTH;
+        if start + count * WIDTH > dimension {
+            fresh.as_flattened_mut()[dimension - start..].fill(0.0);
+        }
+        for (record, fresh) in records.chunks_exact_mut(K + M + 1).zip(&fresh) {
+            let old = std::mem::replace(&mut record[K + M], *fresh);
+            for i in 0..K {
+                // A product with 1 would cost as much as one with the decay.
+                let kept = if DECAY { scaled(keep, record[i]) } else { record[i] };
+                let moved = add(kept, push[i], old);
+                record[i] = moved;
+                students[i] = product(students[i], *fresh, moved);
             }
-            *lanes = local;
-            if end > dimension {
-                x[dimension - start..].fill(0.0);
-            }
-            let sums = &mut sums[sample * (students + teachers)..][..students + teachers];
-            for (i, sum) in sums.iter_mut().enumerate() {
-                let vector = if i < students { &w[i * stride..] } else { &teacher[(i - students) * stride..] };
-                let mut local = *sum;
-                for (x, w) in x.as_chunks::<WIDTH>().0.iter().zip(vector[start..end].as_chunks::<WIDTH>().0) {
-                    for lane in 0..WIDTH {
-                        local[lane] += x[lane] * w[lane];
-                    }
-                }
-                *sum = local;
+            for n in 0..M {
+                teachers[n] = product(teachers[n], *fresh, record[K + n]);
             }
         }
     }
+    sums[..K].copy_from_slice(&students);
+    sums[K..].copy_from_slice(&teachers);
+}
+
+#[inline(always)]
+fn general_pass(
+    dimension: usize,
+    shape: Shape,
+    update: Option<(Step, &[f64])>,
+    memory: &mut [f64],
+    lanes: &mut [Lanes],
+    sums: &mut [Piece],
+) {
+    let Shape { students, momenta, teachers, batch } = shape;
+    let sums = &mut sums[..batch * (students + teachers)];
+    let records = memory.as_chunks_mut::<WIDTH>().0.chunks_exact_mut(shape.vectors());
+    for (start, record) in (0..).step_by(WIDTH).zip(records) {
+        let (w, rest) = record.split_at_mut(students);
+        let (p, rest) = rest.split_at_mut(momenta);
+        let (teacher, x) = rest.split_at_mut(teachers);
+        // Pieces are copied to local arrays and back: only then does the compiler see that they do not overlap.
+        if let Some((step, force)) = update {
+            let force = &force[..batch * students];
+            for i in 0..students {
+                let samples = x.iter().zip(force.chunks_exact(students));
+                if momenta > 0 {
+                    let old = add(scaled(step.p_p, p[i]), step.p_w, w[i]);
+                    p[i] = samples.fold(old, |p, (x, force)| add(p, step.p_x * force[i], *x));
+                    w[i] = add(scaled(step.w_w, w[i]), step.w_p, p[i]);
+                } else {
+                    let old = scaled(step.w_w, w[i]);
+                    w[i] = samples.fold(old, |w, (x, force)| add(w, step.w_x * force[i], *x));
+                }
+            }
+        }
+        for ((x, lanes), sums) in x.iter_mut().zip(&mut *lanes).zip(sums.chunks_exact_mut(students + teachers)) {
+            let mut local = lanes.clone();
+            let draws = local.normals();
+            *lanes = local;
+            let mut fresh = [0.0; WIDTH];
+            fresh[..LANES].copy_from_slice(&draws[0]);
+            fresh[LANES..].copy_from_slice(&draws[1]);
+            if start + WIDTH > dimension {
+                fresh[dimension - start..].fill(0.0);
+            }
+            *x = fresh;
+            for (sum, vector) in sums.iter_mut().zip(w.iter().chain(teacher.iter())) {
+                *sum = product(*sum, fresh, *vector);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn scaled(factor: f64, x: Piece) -> Piece {
+    std::array::from_fn(|lane| factor * x[lane])
+}
+
+/// `y + factor x`.
+#[inline(always)]
+fn add(y: Piece, factor: f64, x: Piece) -> Piece {
+    std::array::from_fn(|lane| y[lane] + factor * x[lane])
+}
+
+/// `sum + x y`, lane by lane.
+#[inline(always)]
+fn product(sum: Piece, x: Piece, y: Piece) -> Piece {
+    std::array::from_fn(|lane| sum[lane] + x[lane] * y[lane])
 }

@@ -61,6 +61,21 @@ impl OverlapChain {
     }
 }
 
+#[cfg(test)]
+impl OverlapChain {
+    /// The states at `time` by the general steps, where there are faster ones.
+    pub(super) fn generally(&mut self, time: f64) -> Array2<f64> {
+        let steps = (time * self.settings().dimension as f64).round() as u64;
+        let plan = &self.0.plan;
+        let mut table = self.states();
+        for (member, mut row) in self.0.members.iter_mut().zip(table.outer_iter_mut()) {
+            member.run.go(plan, steps).unwrap();
+            member.run.state(plan, row.as_slice_mut().unwrap());
+        }
+        table
+    }
+}
+
 impl std::fmt::Debug for OverlapChain {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("OverlapChain").field("plan", &self.0.plan).finish_non_exhaustive()
@@ -108,26 +123,27 @@ impl Shape {
 }
 
 /// One run.
-struct Chain {
+pub(super) struct Chain {
     index: usize,
     shape: Shape,
-    units: Units,
+    pub(super) units: Units,
     /// Coordinates of students and momenta, in units of `√d` (vectors × stride); those outside the frame are 0 between steps.
-    rows: Vec<f64>,
+    pub(super) rows: Vec<f64>,
     /// Coordinates of the teacher (teachers × span).
-    teacher: Vec<f64>,
+    pub(super) teacher: Vec<f64>,
     /// Squared lengths outside the frame.
-    lengths: Vec<ChiSquare>,
+    pub(super) lengths: Vec<ChiSquare>,
     /// Work of [`Chain::rotate`] (vectors × vectors).
     lower: Vec<f64>,
+    inverse: Vec<f64>,
     /// Inputs (batch × stride).
     inputs: Vec<f64>,
     fields: Vec<f64>,
-    normals: Supply,
-    uniforms: Supply,
-    retry: Key,
-    noise: Option<Supply>,
-    steps: u64,
+    pub(super) normals: Supply,
+    pub(super) uniforms: Supply,
+    pub(super) retry: Key,
+    pub(super) noise: Option<Supply>,
+    pub(super) steps: u64,
 }
 
 impl Chain {
@@ -152,6 +168,7 @@ impl Chain {
             teacher: roots.teacher.iter().copied().collect(),
             lengths: (0..outside).map(|axis| ChiSquare::new(free - across - axis)).collect(),
             lower: vec![0.0; vectors * vectors],
+            inverse: vec![0.0; vectors],
             inputs: vec![0.0; batch * shape.stride()],
             fields: vec![0.0; batch * (students + teachers)],
             normals: Supply::normals(plan, Purpose::Inputs, index, shape.normals()),
@@ -162,29 +179,34 @@ impl Chain {
         }
     }
 
-    /// Steps until `steps` have been made. `shape` is that of the run, perhaps known to the compiler.
-    #[inline(always)]
-    fn go(&mut self, plan: &Plan, shape: Shape, steps: u64) -> Result<()> {
-        let scale = 1.0 / plan.settings.dimension as f64;
+    /// Steps until `steps` have been made.
+    fn go(&mut self, plan: &Plan, steps: u64) -> Result<()> {
+        let scale = plan.inverse;
         while self.steps < steps {
             let tau = rate(plan, self.steps)?;
-            self.draw(shape);
+            self.draw();
             let noise = self.noise.as_mut().map_or(&[][..], |noise| noise.at(self.steps));
-            let far = self.units.respond(plan, (shape.students, shape.teachers), &mut self.fields, noise)?;
-            self.update(shape, Step::new(plan, tau, scale));
+            let far = self.units.respond(plan, &mut self.fields, noise)?;
+            self.update(Step::new(plan, tau, scale));
             self.steps += 1;
             if far {
-                let mut state = vec![0.0; plan.layout.len()];
-                self.state(plan, &mut state);
-                plan.check(&state, self.index, self.steps)?;
+                self.look(plan)?;
             }
         }
         Ok(())
     }
 
+    /// Looks whether the order parameters ran away.
+    #[cold]
+    pub(super) fn look(&self, plan: &Plan) -> Result<()> {
+        let mut state = vec![0.0; plan.layout.len()];
+        self.state(plan, &mut state);
+        plan.check(&state, self.index, self.steps)
+    }
+
     /// Draws the coordinates of the inputs, and from them the fields.
-    #[inline(always)]
-    fn draw(&mut self, shape: Shape) {
+    fn draw(&mut self) {
+        let shape = self.shape;
         let Shape { students, teachers, span, outside, .. } = shape;
         let (stride, inside) = (shape.stride(), shape.span + shape.across);
         let (mut normals, uniforms) = (self.normals.at(self.steps), self.uniforms.at(self.steps));
@@ -194,27 +216,24 @@ impl Chain {
             input[..drawn].copy_from_slice(&normals[..drawn]);
             normals = &normals[drawn..];
             if sample < outside {
-                let (law, normal) = (&self.lengths[sample], input[inside + sample]);
-                let square = law
-                    .propose(normal, uniforms[sample])
-                    .unwrap_or_else(|| law.draw(&mut Generator::new(self.retry.at(sample, self.steps))));
+                let square = self.lengths[sample].propose(input[inside + sample], uniforms[sample]);
+                let square = square.unwrap_or_else(|| retry(self.lengths[sample], self.retry.at(sample, self.steps)));
                 input[inside + sample] = square.sqrt();
             }
             let fields = &mut self.fields[sample * (students + teachers)..][..students + teachers];
-            for i in 0..students {
-                let row = &self.rows[i * stride..][..inside];
-                fields[i] = row.iter().zip(&*input).map(|(w, x)| w * x).sum();
+            let (u, v) = fields.split_at_mut(students);
+            for (i, u) in u.iter_mut().enumerate() {
+                *u = inner_product(&self.rows[i * stride..][..inside], &input[..inside]);
             }
-            for n in 0..teachers {
-                let row = &self.teacher[n * span..][..span];
-                fields[students + n] = row.iter().zip(&*input).map(|(w, x)| w * x).sum();
+            for (n, v) in v.iter_mut().enumerate() {
+                *v = inner_product(&self.teacher[n * span..][..span], &input[..span]);
             }
         }
     }
 
     /// Moves the vectors, and the frame after them.
-    #[inline(always)]
-    fn update(&mut self, shape: Shape, step: Step) {
+    fn update(&mut self, step: Step) {
+        let shape = self.shape;
         let Shape { students, batch, vectors, outside, .. } = shape;
         let stride = shape.stride();
         let (inputs, force) = (&self.inputs[..batch * stride], &self.units.force[..batch * students]);
@@ -239,30 +258,28 @@ impl Chain {
         if outside == 0 {
             return; // The frame spans everything.
         }
-        self.rotate(shape);
+        self.rotate();
     }
 
-    /// Turns the frame so that the vectors lie in its first `across` axes: modified Gram–Schmidt. Inner products of the vectors
-    /// are kept to rounding even where they are dependent.
-    #[inline(always)]
-    fn rotate(&mut self, shape: Shape) {
-        let Shape { vectors, span, .. } = shape;
-        let stride = shape.stride();
-        let lower = &mut self.lower[..vectors * vectors];
+    /// Turns the frame so that the vectors lie in its first `across` axes: modified Gram–Schmidt, without normalising. Inner
+    /// products of the vectors are kept to rounding even where they are dependent.
+    fn rotate(&mut self) {
+        let Shape { vectors, span, .. } = self.shape;
+        let stride = self.shape.stride();
+        let (lower, inverse) = (&mut self.lower[..vectors * vectors], &mut self.inverse[..vectors]);
         for i in 0..vectors {
             let (before, row) = self.rows[..(i + 1) * stride].split_at_mut(i * stride);
             let row = &mut row[span..];
             for j in 0..i {
                 let axis = &before[j * stride + span..][..stride - span];
-                let along: f64 = row.iter().zip(axis).map(|(x, e)| x * e).sum();
+                let along = inner_product(row, axis) * inverse[j];
                 row.iter_mut().zip(axis).for_each(|(x, e)| *x -= along * e);
-                lower[i * vectors + j] = along;
+                lower[i * vectors + j] = along * lower[j * vectors + j];
             }
-            let norm = row.iter().map(|x| x * x).sum::<f64>().sqrt();
-            lower[i * vectors + i] = norm;
+            let square = inner_product(row, row);
+            lower[i * vectors + i] = square.sqrt();
             // A zero vector has no direction; nothing will be measured along it.
-            let scale = if norm > 0.0 { 1.0 / norm } else { 0.0 };
-            row.iter_mut().for_each(|x| *x *= scale);
+            inverse[i] = if square > f64::MIN_POSITIVE { 1.0 / square } else { 0.0 };
         }
         for i in 0..vectors {
             let row = &mut self.rows[i * stride + span..][..stride - span];
@@ -274,20 +291,26 @@ impl Chain {
     /// `X_i·X_k` and `X_i·L_n` of the coordinates.
     fn overlap(&self, i: usize, k: usize) -> f64 {
         let stride = self.shape.stride();
-        self.rows[i * stride..][..stride].iter().zip(&self.rows[k * stride..]).map(|(x, y)| x * y).sum()
+        inner_product(&self.rows[i * stride..][..stride], &self.rows[k * stride..][..stride])
     }
 
     fn teacher_overlap(&self, i: usize, n: usize) -> f64 {
         let (stride, span) = (self.shape.stride(), self.shape.span);
-        self.rows[i * stride..].iter().zip(&self.teacher[n * span..][..span]).map(|(x, y)| x * y).sum()
+        inner_product(&self.rows[i * stride..][..span], &self.teacher[n * span..][..span])
     }
 }
 
 impl Run for Chain {
     fn advance(&mut self, plan: &Plan, steps: u64) -> Result<()> {
-        /// The common case, for which the compiler knows all sizes.
-        const PAIR: Shape = Shape { students: 2, teachers: 2, batch: 1, vectors: 2, span: 2, across: 2, outside: 1 };
-        if self.shape == PAIR { self.go(plan, PAIR, steps) } else { self.go(plan, self.shape, steps) }
+        match self.shape {
+            Shape { students: 1, teachers: 1, batch: 1, vectors: 1, span: 1, across: 1, outside: 1 } => {
+                self.go_plain::<1, 1>(plan, steps)
+            }
+            Shape { students: 2, teachers: 2, batch: 1, vectors: 2, span: 2, across: 2, outside: 1 } => {
+                self.go_plain::<2, 2>(plan, steps)
+            }
+            _ => self.go(plan, steps),
+        }
     }
 
     fn state(&self, plan: &Plan, state: &mut [f64]) {
@@ -316,4 +339,25 @@ impl Run for Chain {
             }
         }
     }
+}
+
+/// A squared length after a rejected proposal.
+#[cold]
+pub(super) fn retry(law: ChiSquare, key: Key) -> f64 {
+    law.draw(&mut Generator::new(key))
+}
+
+/// In two sums, of the even and the odd terms: half the latency.
+#[inline(always)]
+fn inner_product(a: &[f64], b: &[f64]) -> f64 {
+    let (a, b) = (a.as_chunks::<2>(), b.as_chunks::<2>());
+    let (mut even, mut odd) = (0.0, 0.0);
+    for (a, b) in a.0.iter().zip(b.0) {
+        even += a[0] * b[0];
+        odd += a[1] * b[1];
+    }
+    if let ([a], [b]) = (a.1, b.1) {
+        even += a * b;
+    }
+    even + odd
 }

@@ -250,6 +250,18 @@ fn fill_body(key: Key, out: &mut [f64]) {
     }
 }
 
+/// Goes on with the stream of `lanes`: as many normals as fill whole draws of sixteen.
+#[multiversion(targets("x86_64+avx512f+avx512dq+avx512vl", "x86_64+avx2"))]
+pub(super) fn more_normals(lanes: &mut Lanes, out: &mut [f64]) {
+    let mut local = lanes.clone();
+    for chunk in out.as_chunks_mut::<{ 2 * LANES }>().0 {
+        let [x, y] = local.normals();
+        chunk[..LANES].copy_from_slice(&x);
+        chunk[LANES..].copy_from_slice(&y);
+    }
+    *lanes = local;
+}
+
 /// One training step of a block, `θ ← θ − drift·gradient + amplitude·ξ`, each slice one number a component.
 ///
 /// Draws the same numbers as [`fill_normals`] with this key. Returns whether all θ are finite afterwards.

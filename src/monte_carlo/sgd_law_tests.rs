@@ -52,6 +52,7 @@ fn chain_and_weights_have_the_same_law() {
     let schedule = LearningRate::Exponential { initial: 1.0, scale: 1.5 };
     let cases = [
         ("plain", 9, erf()),
+        ("plain, all that it may have", 9, decaying(Committee { second_layer_rate: 0.5, ..erf() })),
         ("the frame is everything", 3, flat),
         ("decay, noise, schedule", 6, Committee { learning_rate: schedule, ..decaying(erf()) }),
         ("batch beyond the dimension", 6, Committee { batch: 3, noise_variance: 0.2, ..erf() }),

@@ -143,6 +143,18 @@ fn weights_follow_the_same_path_as_a_plain_loop() {
 }
 
 #[test]
+fn the_fast_chain_follows_the_general_one() {
+    let plain = Committee { momentum: Momentum::None, batch: 1, ..laden() };
+    let settings = SgdSettings { dimension: 50, runs: 2, ..SgdSettings::default() };
+    let fast = states(false, &plain, &settings, &[3.0]).unwrap();
+    let general = OverlapChain::new(plain, settings).map(|mut chain| chain.generally(3.0)).unwrap();
+    for (fast, general) in fast.iter().zip(&general) {
+        // Rounding over 150 steps.
+        assert!((fast - general).abs() < 1e-12, "{fast} {general}");
+    }
+}
+
+#[test]
 fn the_chain_runs_in_a_hundred_million_dimensions() {
     let settings = SgdSettings { dimension: 100_000_000, runs: 2, ..SgdSettings::default() };
     let state = states(false, &problem(), &settings, &[1e-4]).unwrap();

@@ -1,10 +1,11 @@
 //! What both samplers of SGD share: the hidden units, from fields to forces, and the optimiser.
 
 use super::ensemble::Plan;
+use super::erf_table::erf_table;
 use super::rng::{Generator, Key, Purpose, fill_normals};
 use crate::error::{Error, Result, require};
 use crate::numerics::normal::uniform;
-use crate::problem::{Activation, LearningRate, Momentum};
+use crate::problem::{Activation, Committee, LearningRate, Momentum};
 
 /// Fields and errors beyond this make a sampler look whether its order parameters ran away.
 const FAR: f64 = 1e6;
@@ -25,7 +26,7 @@ impl Step {
     /// At learning rate `tau`; `scale` is `1/√d` for vectors and `1/d` for coordinates in units of `√d`.
     #[inline(always)]
     pub fn new(plan: &Plan, tau: f64, scale: f64) -> Self {
-        let inverse = 1.0 / plan.settings.dimension as f64;
+        let inverse = plan.inverse;
         let decay = plan.problem.weight_decay * inverse;
         let none = Self { p_p: 0.0, p_w: 0.0, p_x: 0.0, w_w: 1.0, w_x: 0.0, w_p: 0.0 };
         match plan.problem.momentum {
@@ -78,9 +79,8 @@ impl Units {
 
     /// From the fields without biases (B×(K+M)) and the label noise in units of σ (B numbers, or none) to the forces; moves `a`
     /// and `b`. Returns whether something is so large that the order parameters should be looked at.
-    #[inline(always)]
-    pub fn respond(&mut self, plan: &Plan, shape: (usize, usize), fields: &mut [f64], noise: &[f64]) -> Result<bool> {
-        let (k, m) = shape;
+    pub fn respond(&mut self, plan: &Plan, fields: &mut [f64], noise: &[f64]) -> Result<bool> {
+        let (k, m) = (plan.layout.students, plan.layout.teachers);
         let (n, problem) = (k + m, &plan.problem);
         let batch = fields.len() / n;
         let share = 1.0 / batch as f64;
@@ -100,13 +100,15 @@ impl Units {
                 fields[k + i] += teacher.1[i];
             }
             evaluate(problem, k, fields, values, slopes);
-            let mut gamma = if sigma > 0.0 { -sigma * noise[sample] } else { 0.0 };
+            let mut output = 0.0;
             for i in 0..k {
-                gamma += weights[i] * values[i];
+                output += weights[i] * values[i];
             }
+            let mut label = if sigma > 0.0 { sigma * noise[sample] } else { 0.0 };
             for i in 0..m {
-                gamma -= teacher.0[i] * values[k + i];
+                label += teacher.0[i] * values[k + i];
             }
+            let gamma = output - label;
             let force = &mut force[sample * k..][..k];
             far |= !(gamma.abs() <= FAR);
             for i in 0..k {
@@ -121,7 +123,7 @@ impl Units {
             self.blame(plan, fields)?;
             return Ok(true);
         }
-        let inverse = 1.0 / plan.settings.dimension as f64;
+        let inverse = plan.inverse;
         if plan.layout.biases {
             for sample in 0..batch {
                 for i in 0..k {
@@ -136,6 +138,49 @@ impl Units {
             }
         }
         Ok(far)
+    }
+
+    /// The same for one sample, in registers, and fields that include the student's biases: the forces, and whether to look.
+    #[inline(always)]
+    pub fn respond_one<const K: usize, const M: usize>(
+        &mut self,
+        plan: &Plan,
+        students: [f64; K],
+        mut teachers: [f64; M],
+        noise: f64,
+    ) -> Result<([f64; K], bool)> {
+        let problem = &plan.problem;
+        let (mut output, mut label) = (0.0, plan.sigma * noise);
+        let (mut values, mut slopes, mut far) = ([0.0; K], [0.0; K], false);
+        for i in 0..K {
+            (values[i], slopes[i]) = evaluate_one(&problem.student.activation, students[i]);
+            slopes[i] *= self.weights[i];
+            output += self.weights[i] * values[i];
+            far |= !(students[i].abs() <= FAR);
+        }
+        let teacher = problem.teacher.weights.iter().zip(&problem.teacher.biases);
+        for (field, (weight, bias)) in teachers.iter_mut().zip(teacher) {
+            *field += bias;
+            label += weight * evaluate_one(&problem.teacher.activation, *field).0;
+        }
+        let gamma = output - label;
+        far |= !(gamma.abs() <= FAR);
+        let force: [f64; K] = std::array::from_fn(|i| gamma * slopes[i]);
+        if (0..K).fold(gamma * 0.0, |sum, i| sum + force[i] * 0.0) != 0.0 {
+            self.blame(plan, &[&students[..], &teachers].concat())?;
+            return Ok(([0.0; K], true));
+        }
+        let inverse = plan.inverse;
+        for i in 0..K {
+            if plan.layout.biases {
+                self.biases[i] -= problem.bias_rate * inverse * force[i];
+            }
+            if plan.layout.second_layer {
+                self.weights[i] -= problem.second_layer_rate * inverse * (gamma * values[i]);
+                far |= !(self.weights[i].abs() <= FAR);
+            }
+        }
+        Ok((force, far))
     }
 
     /// Why a force is not finite: an activation that gives no finite number at a finite field is an error.
@@ -159,15 +204,22 @@ impl Units {
 }
 
 /// `g(u)`, `g*(v)` and `g'(u)`.
-#[inline(always)]
-fn evaluate(problem: &crate::problem::Committee, k: usize, fields: &[f64], values: &mut [f64], slopes: &mut [f64]) {
-    let (student, teacher): (&Activation, &Activation) = (&problem.student.activation, &problem.teacher.activation);
+fn evaluate(problem: &Committee, k: usize, fields: &[f64], values: &mut [f64], slopes: &mut [f64]) {
+    let (student, teacher) = (&problem.student.activation, &problem.teacher.activation);
     for i in 0..k {
-        values[i] = student.value(fields[i]);
-        slopes[i] = student.derivative(fields[i]);
+        (values[i], slopes[i]) = evaluate_one(student, fields[i]);
     }
     for i in k..fields.len() {
-        values[i] = teacher.value(fields[i]);
+        values[i] = evaluate_one(teacher, fields[i]).0;
+    }
+}
+
+/// `g(x)` and `g'(x)`.
+#[inline(always)]
+fn evaluate_one(activation: &Activation, x: f64) -> (f64, f64) {
+    match activation {
+        Activation::Erf => erf_table().value_and_slope(x),
+        other => (other.value(x), other.derivative(x)),
     }
 }
 
@@ -178,7 +230,8 @@ pub(super) struct Supply {
     width: usize,
     steps: u64,
     normal: bool,
-    block: u64,
+    /// The step of the first numbers in store.
+    first: u64,
     numbers: Vec<f64>,
 }
 
@@ -188,7 +241,7 @@ impl Supply {
 
     fn new(key: Key, width: usize, normal: bool) -> Self {
         let steps = (Self::STORE / width.max(1)).max(1);
-        Self { key, width, steps: steps as u64, normal, block: u64::MAX, numbers: vec![0.0; width * steps] }
+        Self { key, width, steps: steps as u64, normal, first: 1 << 63, numbers: vec![0.0; width * steps] }
     }
 
     /// `width` standard normals a step.
@@ -204,16 +257,15 @@ impl Supply {
     /// Those of `step`.
     #[inline(always)]
     pub fn at(&mut self, step: u64) -> &[f64] {
-        let block = step / self.steps;
-        if block != self.block {
-            self.refill(block);
+        if step.wrapping_sub(self.first) >= self.steps {
+            self.refill(step / self.steps);
         }
-        &self.numbers[(step - block * self.steps) as usize * self.width..][..self.width]
+        &self.numbers[(step - self.first) as usize * self.width..][..self.width]
     }
 
     #[inline(never)]
     fn refill(&mut self, block: u64) {
-        self.block = block;
+        self.first = block * self.steps;
         let key = self.key.at(0, block);
         if self.normal {
             fill_normals(key, &mut self.numbers);

@@ -14,7 +14,7 @@ use ndarray::{Array2, array};
 use rayon::prelude::*;
 
 use super::joint::{axis, list};
-use super::sgd_runs::{Measured, chain, committee, error_of, extrapolated_chain, started_at};
+use super::sgd_runs::{Measured, chain, committee, error_of, extrapolated_chain, started_at, theory};
 use super::{Level, Study};
 use crate::report::{Expected, Report};
 
@@ -59,7 +59,7 @@ fn closed_forms(report: &mut Report) -> Result<(), Box<dyn Error>> {
     linear.push((Committee { noise_variance: NOISE, momentum, ..single(Activation::Linear, 1.0) }, 2.0 * 0.4));
     let momentum = Momentum::Scaled { gamma: 2.0, alpha: 1.0 };
     let scaled = Committee { noise_variance: NOISE, weight_decay: DECAY, momentum, ..single(Activation::Linear, 1.0) };
-    linear.push((scaled, 2.0 * (1.0 + DECAY)));
+    let scaled = [(scaled, 2.0 * (1.0 + DECAY))];
 
     let unit = PI * (5.0_f64 / 3.0).sqrt();
     let erf = [
@@ -67,16 +67,28 @@ fn closed_forms(report: &mut Report) -> Result<(), Box<dyn Error>> {
         (Committee { batch: 4, ..single(Activation::Erf, 1.0) }, 4.0 * unit),
         (Committee { momentum: Momentum::Constant { beta: 0.6 }, ..single(Activation::Erf, 1.0) }, 0.4 * unit),
     ];
-    for (what, source, cases) in [
+    let search = "the tolerance of the search, 1e-7, and the eigenvalues, taken for neutral within 1e-8";
+    for (what, source, cases, allowed, why) in [
         (
-            "linear student with noise, λ = 0 … 1, B = 1 and 4, both momenta: relative error of τ_c",
+            "linear student with noise, λ = 0 … 1, B = 1 and 4, momentum: relative error of τ_c",
             "EQUATIONS 2b: τ_c = 2B(1+λ), (1−β) times that with momentum β",
             &linear[..],
+            2e-7,
+            search,
+        ),
+        (
+            "linear student with noise, λ = 0.5, scaled momentum: relative error of α_c/γ",
+            "EQUATIONS 2: stable for α < 2γ(1+λ)",
+            &scaled[..],
+            5e-6,
+            "differences of rates of size q* = 1e6 over a step of 6e-6 leave 2e-5 in the Jacobian, a tenth of that in τ_c",
         ),
         (
             "erf unit, B = 1 and 4, momentum: relative error of τ_c",
             "linearisation at the teacher: τ_c = 2E[g'²]/E[g'⁴] = π√(5/3) (Biehl & Schwarze 1995)",
             &erf[..],
+            2e-7,
+            search,
         ),
     ] {
         let errors: Vec<f64> = cases
@@ -88,9 +100,7 @@ fn closed_forms(report: &mut Report) -> Result<(), Box<dyn Error>> {
             })
             .collect::<learning_dynamics::Result<_>>()?;
         report.note(format!("{what}: {}", list(&errors)));
-        report
-            .gate(what, source, Expected::AtMost(2.0 * tolerance), errors.iter().copied().fold(0.0, f64::max), 0.0)
-            .why("half the tolerance of the search, 1e-7, and the eigenvalues, taken for neutral within 1e-8");
+        report.gate(what, source, Expected::AtMost(allowed), errors.iter().copied().fold(0.0, f64::max), 0.0).why(why);
     }
     Ok(())
 }
@@ -98,7 +108,7 @@ fn closed_forms(report: &mut Report) -> Result<(), Box<dyn Error>> {
 /// `E_g*` of the linear student with noise and decay, up to its divergence at τ_c = 3.
 fn linear_student(report: &mut Report, level: Level) -> Result<Panel, Box<dyn Error>> {
     let critical = 2.0 * (1.0 + DECAY);
-    let (dimension, runs, time) = (4000, level.pick(64, 640), 6.0);
+    let (dimension, runs, time) = (4000, level.pick(48, 640), 6.0);
     let rates = [0.3, 0.9, 1.5, 2.1, 2.4, 2.6];
     let statement =
         |rate: f64| Committee { weight_decay: DECAY, noise_variance: NOISE, ..single(Activation::Linear, rate) };
@@ -173,7 +183,7 @@ fn linear_student(report: &mut Report, level: Level) -> Result<Panel, Box<dyn Er
         .x_range(0.0, 3.2)
         .line("theory", &fine, &line)
         .points("SGD, d = 4000", &rates, &points, &bars)
-        .dashed("τ_c", &[critical; 2], &[0.05, 3.0]))
+        .dashed("τ_c", &[critical; 2], &[0.05, 30.0]))
 }
 
 /// The stable steady state that the dynamics reach, and its `E_g`.
@@ -198,7 +208,7 @@ fn erf_unit(report: &mut Report, level: Level) -> Result<Panel, Box<dyn Error>> 
     for (noise, name, rates) in [(0.0, "no_noise", vec![4.5, 5.0, 5.5, 6.0]), (0.05, "noise", vec![2.0, 3.0, 4.0, 5.0])]
     {
         let statement = |rate: f64| Committee { noise_variance: noise, ..single(Activation::Erf, rate) };
-        let fine: Vec<f64> = (0..=55).map(|k| 0.5 + 0.1 * f64::from(k)).collect();
+        let fine: Vec<f64> = (0..=28).map(|k| 0.4 + 0.2 * f64::from(k)).collect();
         let line: Vec<f64> =
             fine.par_iter().map(|&rate| Ok(settled(&statement(rate))?.1)).collect::<learning_dynamics::Result<_>>()?;
         let found: Vec<(f64, Measured)> = rates
@@ -270,13 +280,12 @@ fn onset(report: &mut Report, level: Level) -> Result<Panel, Box<dyn Error>> {
         ..committee(2, 2, 0.1, 1.0)
     };
     let cases = [
-        ("linear", "growth_linear", single(Activation::Linear, 1.0), 2.0),
-        ("erf, K = M = 1", "growth_erf", single(Activation::Erf, 1.0), PI * (5.0_f64 / 3.0).sqrt()),
-        ("erf, K = M = 2", "growth_pair", pair, 0.0),
+        ("linear", "growth_linear", single(Activation::Linear, 1.0)),
+        ("erf, K = M = 1", "growth_erf", single(Activation::Erf, 1.0)),
+        ("erf, K = M = 2", "growth_pair", pair),
     ];
-    for (name, field, problem, closed) in cases {
-        let find = || critical_learning_rate(&problem, (1.0, 6.0), 1e-6, Quadrature::Automatic);
-        let critical = if closed > 0.0 { closed } else { find()?.rate };
+    for (name, field, problem) in cases {
+        let critical = critical_learning_rate(&problem, (1.0, 6.0), 1e-6, Quadrature::Automatic)?.rate;
         // Along the direction that loses stability: what is left after a while at τ_c.
         let k = problem.students();
         let near = Student::new(Array2::eye(k) * (1.0 + 1e-5), Array2::eye(k), problem.student.activation.clone());
@@ -285,11 +294,6 @@ fn onset(report: &mut Report, level: Level) -> Result<Panel, Box<dyn Error>> {
         run.advance_to(60.0)?;
         let start = started_at(&marginal, run.state());
         let initial = error_of(&start, run.state())?;
-        let teacher = Committee {
-            student: Student::new(Array2::eye(k), Array2::eye(k), problem.student.activation.clone()),
-            ..problem
-        };
-
         let factors = [0.96, 0.98, 1.02, 1.04];
         let rates = factors.map(|factor| factor * critical);
         let found: Vec<(f64, Measured)> = rates
@@ -298,33 +302,32 @@ fn onset(report: &mut Report, level: Level) -> Result<Panel, Box<dyn Error>> {
                 let start = Committee { learning_rate: rate.into(), ..start.clone() };
                 let end = chain(&start, dimension, runs, 31, &[time])?[0][0];
                 let growth = Measured { mean: (end.mean / initial).ln() / time, error: end.error / end.mean / time };
-                let perfect = Committee { learning_rate: rate.into(), ..teacher.clone() };
-                let mut equations = CommitteeEquations::new(perfect.clone(), Quadrature::Automatic)?;
-                Ok((equations.steady_state(&perfect.initial_state(), 1e-10)?.growth(), growth))
+                let predicted = theory(&start, &[time], 1e-11)?[0];
+                Ok(((predicted / initial).ln() / time, growth))
             })
             .collect::<learning_dynamics::Result<_>>()?;
         let measured: Vec<Measured> = found.iter().map(|found| found.1).collect();
         let (zero, error) = zero_of(&rates, &measured);
-        // The same straight line through the eigenvalues.
-        let eigenvalues: Vec<Measured> = found.iter().map(|&(mean, of)| Measured { mean, ..of }).collect();
-        let curved = zero_of(&rates, &eigenvalues).0 - critical;
+        // The same straight line through the rates in theory.
+        let predicted: Vec<Measured> = found.iter().map(|&(mean, of)| Measured { mean, ..of }).collect();
+        let curved = zero_of(&rates, &predicted).0 - critical;
         report.note(format!(
             "{name}: SGD changes from decay to growth at τ = {zero:.5} ± {error:.5}, τ_c = {critical:.5}; bend of the line {curved:.1e}"
         ));
         report
             .gate(
                 &format!("{name}: τ at which E_g of SGD near the teacher starts to grow, over τ_c"),
-                "zero of a line through the rates of growth of the chain at four τ, against the eigenvalue",
+                "zero of a line through the rates of growth of the chain at four τ, against τ_c by continuation",
                 Expected::Within { value: 1.0, tolerance: (4.0 * error + curved.abs()) / critical + 2.0 / dimension as f64 },
                 zero / critical,
                 error / critical,
             )
             .why("four standard errors, the bend of the line, and 2/d, the shift of τ_c for the linear student at finite d");
         let (points, bars): (Vec<f64>, Vec<f64>) = measured.iter().map(|at| (at.mean, at.error)).unzip();
-        let theory: Vec<f64> = found.iter().map(|found| found.0).collect();
+        let lines: Vec<f64> = found.iter().map(|found| found.0).collect();
         let at = axis("factor", "τ/τ_c", &factors);
         report.data(Field::array("onset", field, "rate of growth of E_g in the chain", &[&at], points.clone()));
-        panel = panel.points(name, &factors, &points, &bars).line("", &factors, &theory).same_colour();
+        panel = panel.points(name, &factors, &points, &bars).line("", &factors, &lines).same_colour();
     }
     Ok(panel.dashed("τ_c", &[0.95, 1.05], &[0.0, 0.0]))
 }

@@ -20,16 +20,23 @@ use std::error::Error;
 use crate::report::Report;
 
 mod averaged_exact;
+mod batch;
+mod concentration;
 mod critical_learning_rate;
+mod erf_committee;
+mod fluctuations;
 mod fokker_planck_space;
 mod gaussian_integrals;
 mod joint;
+mod linear_sgd;
 mod lqg;
+mod momentum;
 mod order_parameter_steps;
 mod ornstein_uhlenbeck;
 mod schedules;
 mod sgd_runs;
 mod stationary;
+mod teacher_student;
 mod time_order;
 mod trained_second_layer;
 
@@ -100,9 +107,15 @@ studies![
     relu_committee,
     smooth_committee,
     order_parameter_steps,
+    erf_committee,
+    batch,
+    concentration,
     critical_learning_rate,
     schedules,
     trained_second_layer,
+    linear_sgd,
+    momentum,
+    fluctuations,
 ];
 
 /// Asserts every gate of a study at the quick level, and that it has data and a picture to show.

@@ -8,7 +8,7 @@ use learning_dynamics::order_parameters::{CommitteeEquations, Equations, OrderPa
 use learning_dynamics::output::plot::{Panel, Picture};
 use learning_dynamics::problem::{Activation, Committee, LearningRate, Student, Teacher};
 use learning_dynamics::record::Series;
-use ndarray::array;
+use ndarray::{Array2, array};
 use rayon::prelude::*;
 
 use super::joint::{axis, list};
@@ -20,7 +20,7 @@ use crate::report::{Expected, Report};
 /// Greedy, constant and 1/t.
 pub const STUDY: Study = Study {
     name: "schedules",
-    claim: "learning-rate schedules: no rate beats the greedy one at the moment; with label noise only falling rates reach the teacher, as 1/t",
+    claim: "learning-rate schedules: no rate beats the greedy one at the moment, but it lingers on plateaus; with label noise only falling rates reach the teacher, as 1/t",
     run,
 };
 
@@ -118,13 +118,13 @@ fn greedy_against_constant(report: &mut Report, level: Level) -> Result<Panel, B
     ));
     report
         .gate(
-            "E_g at t = 80 with the greedy rate, over that with the best of twelve constant rates",
-            "observation: greedy at each moment is not proved best over the whole path",
-            Expected::AtMost(1.0),
+            "the greedy rate lingers on the plateau: E_g at t = 80 over that with the best of twelve constant rates",
+            "what lowers E_g fastest is not what leaves a plateau: Saad & Rattray (1997)",
+            Expected::AtLeast(10.0),
             errors[errors.len() - 1] / reached[best],
             0.0,
         )
-        .why("no worse than any constant rate");
+        .why("by then the one is still on the plateau and the other well off it");
 
     // Replay in the chain, to which E_g is unknown.
     let replay = Committee {
@@ -173,38 +173,56 @@ fn greedy_against_constant(report: &mut Report, level: Level) -> Result<Panel, B
 /// erf, K = M = 2, label noise.
 fn against_noise(report: &mut Report) -> Result<Panel, Box<dyn Error>> {
     let problem = Committee { noise_variance: 0.1, ..committee(2, 2, 0.3, 0.5) };
-    let times = spread(1.0, 1e5, 101);
+    let times = spread(1.0, 1e4, 101);
+    // Each student close to its own teacher.
+    let m = array![[0.95, 0.05], [0.0, 0.9]];
+    let chosen = Student::new(Array2::eye(2) * 0.05 + m.dot(&m.t()), m, Activation::Erf);
+    let beyond = Committee { student: chosen, ..problem.clone() };
     let schedules = [
-        ("constant 0.5", "constant", LearningRate::Constant(0.5)),
-        ("2/(1 + t/50)", "inverse", LearningRate::Inverse { initial: 2.0, scale: 50.0 }),
-        ("greedy", "greedy", GREEDY),
+        ("constant 0.5", "constant", &problem, LearningRate::Constant(0.5)),
+        ("2/(1 + t/50)", "inverse", &problem, LearningRate::Inverse { initial: 2.0, scale: 50.0 }),
+        ("greedy, from near the teacher", "greedy_beyond", &beyond, GREEDY),
+        ("greedy", "greedy", &problem, GREEDY),
     ];
     let paths: Vec<Vec<f64>> = schedules
         .par_iter()
-        .map(|(_, _, rate)| theory(&Committee { learning_rate: rate.clone(), ..problem.clone() }, &times, 1e-11))
+        .map(|&(_, _, problem, ref rate)| {
+            theory(&Committee { learning_rate: rate.clone(), ..problem.clone() }, &times, 1e-10)
+        })
         .collect::<learning_dynamics::Result<_>>()?;
+    report
+        .gate(
+            "label noise: E_g at t = 10⁴ with the greedy rate that met the plateau, over that with 2/(1 + t/50)",
+            "the greedy rate anneals at the saddle and stays: Saad & Rattray (1997)",
+            Expected::AtLeast(10.0),
+            paths[3][100] / paths[1][100],
+            0.0,
+        )
+        .why("the one still has the error of the plateau, the other 1/t of it");
     let mut panel = Panel::new("erf, K = M = 2, σ² = 0.1", "t = steps/d", "generalisation error").log_x().log_y();
     let at = axis("time", "t = steps/d", &times);
-    for ((label, name, _), path) in schedules.iter().zip(&paths) {
-        let (slope, error) = fit_slope(&times[80..], &path[80..]);
+    for ((label, name, _, _), path) in schedules.iter().zip(&paths) {
+        let (slope, error) = fit_slope(&times[75..], &path[75..]);
         report.note(format!(
-            "σ² = 0.1, {label}: slope of E_g over t = 10⁴ … 10⁵ {slope:.5} ± {error:.5}, E_g(10⁵) = {:.3e}",
+            "σ² = 0.1, {label}: slope of E_g over t = 10³ … 10⁴ {slope:.5} ± {error:.5}, E_g(10⁴) = {:.3e}",
             path[100]
         ));
         let expected = if *name == "constant" { 0.0 } else { -1.0 };
-        report
-            .gate(
-                &format!("label noise, {label}: slope of E_g in t over the last decade"),
-                "constant rates end at an E_g ∝ τσ²; 1/t annealing: Leen, Schottky & Saad (1998)",
-                Expected::Within { value: expected, tolerance: 0.02 },
-                slope,
-                error,
-            )
-            .why("corrections of relative size 50/t for the shift of the schedule, and of log t/t");
+        if *name != "greedy" {
+            report
+                .gate(
+                    &format!("label noise, {label}: slope of E_g in t over the last decade"),
+                    "constant rates end at an E_g ∝ τσ²; 1/t annealing: Leen, Schottky & Saad (1998)",
+                    Expected::Within { value: expected, tolerance: 0.02 },
+                    slope,
+                    error,
+                )
+                .why("corrections of relative size 50/t for the shift of the schedule, and of log t/t");
+        }
         report.data(Field::array("noise", name, "E_g with label noise", &[&at], path.clone()));
         panel = panel.line(label, &times, path);
     }
-    Ok(panel.slope("1/t", -1.0, [1e4, 0.5 * paths[1][80]], [1e3, 1e5]))
+    Ok(panel.slope("1/t", -1.0, [1e3, 0.4 * paths[1][75]], [2e2, 1e4]))
 }
 
 /// Linear student with noise: the greedy path in closed form, and annealing too slow and fast enough.
@@ -244,8 +262,8 @@ fn linear_student(report: &mut Report) -> Result<Panel, Box<dyn Error>> {
     for (c, name, expected) in [(0.3, "slow", -0.6), (2.0, "fast", -1.0)] {
         let scale = 5.0;
         let rate = LearningRate::Inverse { initial: c / scale, scale };
-        let path = theory(&statement(rate), &times, 1e-12)?;
-        let (slope, error) = fit_slope(&times[80..], &path[80..]);
+        let path = theory(&statement(rate), &times, 1e-10)?;
+        let (slope, error) = fit_slope(&times[75..], &path[75..]);
         report.note(format!("linear, {c}/(t + {scale}): slope {slope:.5} ± {error:.5}"));
         report
             .gate(

@@ -13,7 +13,7 @@ use ndarray::Array2;
 use rayon::prelude::*;
 
 use super::joint::{axis, list};
-use super::sgd_runs::{Measured, chain, committee, error_of, extrapolated_chain, observe, spread};
+use super::sgd_runs::{Measured, chain, committee, error_of, extrapolated_chain, observe, spread, started_at};
 use super::{Level, Study};
 use crate::report::{Expected, Report};
 
@@ -139,6 +139,18 @@ fn learnt(students: usize, rate: f64) -> Committee {
     Committee { noise_variance: NOISE, ..Committee::new(Teacher::orthonormal(2, Activation::Erf), student, rate) }
 }
 
+/// `copies` units for each of the teacher's, which share its output; both layers trained.
+fn shared(copies: usize, rate: f64) -> Committee {
+    let spread = 0.5 * rate * NOISE / copies as f64;
+    let same = |i: usize, k: usize| if i / copies == k / copies { 1.0 + spread } else { 0.0 };
+    let m = Array2::from_shape_fn((2 * copies, 2), |(i, n)| f64::from(i / copies == n));
+    let mut student =
+        Student::new(Array2::from_shape_fn((2 * copies, 2 * copies), |(i, k)| same(i, k)), m, Activation::Erf);
+    student.weights = vec![1.0 / copies as f64; 2 * copies];
+    let plain = Committee::new(Teacher::orthonormal(2, Activation::Erf), student, rate);
+    Committee { noise_variance: NOISE, second_layer_rate: rate, ..plain }
+}
+
 fn steady(problem: &Committee, guess: &[f64]) -> learning_dynamics::Result<(Steady, f64)> {
     let mut equations = CommitteeEquations::new(problem.clone(), Quadrature::Automatic)?;
     let steady = equations.steady_state(guess, 1e-13)?;
@@ -175,41 +187,85 @@ fn extra_units(report: &mut Report, level: Level) -> Result<Panel, Box<dyn Error
         .why("what is left of order τ² after extrapolation from τ = 1e-3 and 2e-3, with coefficients of order 10");
 
     // Trained: where training from small weights ends.
+    let ends = |k: i32, rate: f64| -> learning_dynamics::Result<(Committee, f64, f64)> {
+        let start = statement(k as usize);
+        let problem = Committee { noise_variance: NOISE, second_layer_rate: rate, learning_rate: rate.into(), ..start };
+        let mut run = OrderParameters::of(problem.clone(), Quadrature::Automatic, 1e-9)?;
+        run.advance_to(2000.0 / rate)?;
+        let layout = problem.layout();
+        let squares = (0..layout.students).map(|i| run.state()[layout.a(i)].powi(2)).sum::<f64>();
+        Ok((started_at(&problem, run.state()), error_of(&problem, run.state())? / (rate * NOISE), squares))
+    };
     let rate = 0.2;
-    let trained: Vec<(Vec<f64>, f64, f64)> = units
+    let trained: Vec<_> = units.par_iter().map(|&k| ends(k, rate)).collect::<learning_dynamics::Result<Vec<_>>>()?;
+    let trained_errors: Vec<f64> = trained.iter().map(|found| found.1).collect();
+    report.note(format!("both layers trained, τ = 0.2: E_g*/τσ² for K = 2 … 6: {}", list(&trained_errors)));
+    report
+        .gate(
+            "both trained, τ = 0.2: largest E_g* of K + 1 units over that of K, K = 2 … 5",
+            "Goldt, Advani, Saxe, Krzakala & Zdeborová (2019): extra units average the noise away",
+            Expected::AtMost(1.0),
+            trained_errors.windows(2).map(|pair| pair[1] / pair[0]).fold(0.0, f64::max),
+            0.0,
+        )
+        .why("the claim: each unit more lowers it");
+    // With all units along the teacher's, E_g* = τσ²Σa²/(2π√3) for τ → 0.
+    let ratios: Vec<f64> = [1, 2]
         .par_iter()
-        .map(|&k| {
-            let problem = Committee {
-                noise_variance: NOISE,
-                second_layer_rate: rate,
-                learning_rate: rate.into(),
-                ..statement(k as usize)
+        .map(|&copies| {
+            let ratio = |rate: f64| {
+                let problem = shared(copies, rate);
+                let layout = problem.layout();
+                let (found, error) = steady(&problem, &problem.initial_state())?;
+                let squares = (0..layout.students).map(|i| found.state[layout.a(i)].powi(2)).sum::<f64>();
+                Ok::<f64, learning_dynamics::Error>(error / (rate * NOISE * squares) * 2.0 * PI * 3f64.sqrt())
             };
-            let mut run = OrderParameters::of(problem.clone(), Quadrature::Automatic, 1e-9)?;
-            run.advance_to(2e4)?;
-            let state = run.state().to_vec();
-            let error = error_of(&problem, &state)?;
-            let layout = problem.layout();
-            let squares = (0..layout.students).map(|i| state[layout.a(i)].powi(2)).sum::<f64>();
-            Ok((state, error, squares))
+            Ok(2.0 * ratio(1e-3)? - ratio(2e-3)?)
         })
         .collect::<learning_dynamics::Result<_>>()?;
-    for ((state, error, squares), k) in trained.iter().zip(units) {
-        report.note(format!(
-            "trained, K = {k}: E_g(2e4)/τσ² = {:.5}, Σa² = {squares:.4}, over the law {:.4}; state {}",
-            error / (rate * NOISE),
-            error / (rate * NOISE) / (squares / (2.0 * PI * 3f64.sqrt())),
-            list(state)
-        ));
+    report.note(format!("both trained, τ → 0: E_g* over τσ²Σa²/2π√3, one and two units for one: {}", list(&ratios)));
+    for (ratio, k) in ratios.iter().zip([2, 4]) {
+        report
+            .gate(
+                &format!("both trained, K = {k}, τ → 0: E_g* over τσ²Σa²/(2π√3)"),
+                "linearisation at a student whose units all point along units of the teacher",
+                Expected::Within { value: 1.0, tolerance: 1e-4 },
+                *ratio,
+                0.0,
+            )
+            .why("what is left of order τ² after extrapolation from τ = 1e-3 and 2e-3, with coefficients of order 10");
     }
-    let _ = level;
+    let (dimension, runs) = (2000, level.pick(24, 240));
+    let mut deviations = Vec::new();
+    let mut simulated = Vec::new();
+    for (start, error, _) in [&trained[0], &trained[2]] {
+        let measured = extrapolated_chain(start, dimension, runs, 71, &[20.0])?[0][0];
+        deviations.push(measured.deviation(error * rate * NOISE));
+        simulated.push(Measured { mean: measured.mean / (rate * NOISE), error: measured.error / (rate * NOISE) });
+    }
+    report.note(format!(
+        "both trained, K = 2, 4: E_g*/τσ² of the chain {} ± {}",
+        list(&simulated.iter().map(|at| at.mean).collect::<Vec<_>>()),
+        list(&simulated.iter().map(|at| at.error).collect::<Vec<_>>())
+    ));
+    report
+        .gate(
+            "both trained, label noise, K = 2 and 4: E_g* of the chain, largest deviation from theory in standard errors",
+            SOURCE,
+            Expected::AtMost(4.0),
+            deviations.iter().copied().fold(0.0, f64::max),
+            0.0,
+        )
+        .why("four standard errors; the O(1/d) is extrapolated from d = 500 and 2000");
     let line: Vec<f64> = counts.iter().map(|&k| law(k)).collect();
-    let trained_errors: Vec<f64> = trained.iter().map(|found| found.1 / (rate * NOISE)).collect();
+    let (points, bars): (Vec<f64>, Vec<f64>) = simulated.iter().map(|at| (at.mean, at.error)).unzip();
     let at = axis("students", "K", &counts);
     report.data(Field::array("noise", "fixed", "E_g*/τσ², second layer fixed, τ → 0", &[&at], fixed.clone()));
     report.data(Field::array("noise", "trained", "E_g*/τσ², both layers trained", &[&at], trained_errors.clone()));
     Ok(Panel::new("Label noise, M = 2", "units of the student K", "E_g* / τσ²")
         .line("(K − M + M/√3)/2π", &counts, &line)
         .points("second layer fixed, τ → 0", &counts, &fixed, &[])
-        .points("both trained, τ = 0.2", &counts, &trained_errors, &[]))
+        .line("both trained, τ = 0.2", &counts, &trained_errors)
+        .points("the same in SGD", &[2.0, 4.0], &points, &bars)
+        .same_colour())
 }
