@@ -148,17 +148,32 @@ fn run(level: Level) -> std::result::Result<Report, Box<dyn Error>> {
         0.5 * ((c[0] - c[1]).abs() + (c[2] - c[3]).abs())
     };
     let at = |time: f64| lines.iter().zip(&fine).find(|(_, t)| **t >= time).map_or(&lines[0], |(row, _)| row);
+    let plateau = 14.0;
     report.note(format!(
-        "cosines at t = 2, 10, 30, {end}: {:.3?} {:.3?} {:.3?} {:.3?}; E_g {:.2e} {:.2e} {:.2e} {:.2e}",
+        "cosines at t = 2, {plateau}, 30, {end}: {:.3?} {:.3?} {:.3?} {:.3?}",
         cosines(at(2.0)),
-        cosines(at(10.0)),
+        cosines(at(plateau)),
         cosines(at(30.0)),
-        cosines(at(end * 0.99)),
-        at(2.0)[E_G].mean,
-        at(10.0)[E_G].mean,
-        at(30.0)[E_G].mean,
-        at(end * 0.99)[E_G].mean
+        cosines(at(0.99 * end))
     ));
+    report
+        .gate(
+            "theory: E_g on the plateau, t = 14, over E_g at t = 60",
+            SOURCE,
+            Expected::AtLeast(20.0),
+            at(plateau)[E_G].mean / at(0.99 * end)[E_G].mean,
+            0.0,
+        )
+        .why("specialisation makes the error fall by orders of magnitude");
+    report
+        .gate(
+            "theory: each student follows one teacher at t = 60, margin of the cosines",
+            SOURCE,
+            Expected::AtLeast(0.9),
+            margin(at(0.99 * end)),
+            0.0,
+        )
+        .why("1 is complete specialisation; on the plateau it is 0.2");
     let time = axis("time", "t = steps/d", &fine);
     report.data(Field::array("theory", "generalization_error", "E_g", &[&time], column(&lines, E_G).0));
     let margins: Vec<f64> = lines.iter().map(|row| margin(row)).collect();

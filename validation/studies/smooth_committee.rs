@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use super::joint::{axis, list};
 use super::relu_committee::{E_G, M, Q, column, extrapolated_weights, furthest, history, pair};
-use super::sgd_runs::Measured;
+use super::sgd_runs::{Measured, spread};
 use super::{Level, Study};
 use crate::report::{Expected, Report};
 
@@ -28,10 +28,16 @@ const TIMES: [f64; 5] = [0.5, 1.5, 4.0, 9.0, 20.0];
 /// Theory at [`TIMES`], its estimated quadrature errors, and simulation.
 struct Case {
     theory: Vec<Vec<Measured>>,
+    /// The same at many times.
+    lines: Vec<Vec<Measured>>,
     quadrature: Vec<f64>,
     finer: f64,
     weights: Vec<Vec<Measured>>,
     evaluations: u64,
+}
+
+fn fine_times() -> Vec<f64> {
+    spread(0.2, TIMES[4], 24)
 }
 
 fn follow(problem: &Committee, seed: u64, runs: usize) -> learning_dynamics::Result<Case> {
@@ -42,6 +48,7 @@ fn follow(problem: &Committee, seed: u64, runs: usize) -> learning_dynamics::Res
         let state = run.state().to_vec();
         quadrature.push(run.equations().quadrature_error(&state)?);
     }
+    let lines = history(&mut OrderParameters::of(problem.clone(), Quadrature::Automatic, 1e-5)?, &fine_times())?;
     // The same with more points: what the quadrature does to the solution.
     let mut fine = OrderParameters::of(problem.clone(), Quadrature::Trapezoidal { points: 40 }, 1e-6)?;
     let again = history(&mut fine, &TIMES[..3])?;
@@ -49,7 +56,7 @@ fn follow(problem: &Committee, seed: u64, runs: usize) -> learning_dynamics::Res
         again.iter().zip(&theory).flat_map(|(a, b)| a.iter().zip(b).map(|(a, b)| (a.mean - b.mean).abs()));
     let finer = differences.fold(0.0, f64::max);
     let weights = extrapolated_weights(problem, 400, runs, seed, &TIMES)?;
-    Ok(Case { theory, quadrature, finer, weights, evaluations: run.evaluations() })
+    Ok(Case { theory, lines, quadrature, finer, weights, evaluations: run.evaluations() })
 }
 
 fn run(level: Level) -> Result<Report, Box<dyn Error>> {
@@ -63,7 +70,7 @@ fn run(level: Level) -> Result<Report, Box<dyn Error>> {
         ("GELU", pair(Activation::Gelu, Activation::Gelu, 0.3, 0.5)),
         ("tanh with trained biases", biased),
     ];
-    let runs = level.pick(24, 240);
+    let runs = level.pick(40, 400);
     let found = cases
         .par_iter()
         .enumerate()
@@ -125,7 +132,7 @@ fn run(level: Level) -> Result<Report, Box<dyn Error>> {
             if k < M + 4 || biases {
                 let (points, bars) = column(&case.weights, k);
                 panel = panel
-                    .line(label, &TIMES, &column(&case.theory, k).0)
+                    .line(label, &fine_times(), &column(&case.lines, k).0)
                     .points("", &TIMES, &points, &bars)
                     .same_colour();
             }
