@@ -37,7 +37,7 @@ struct Case {
 }
 
 fn fine_times() -> Vec<f64> {
-    spread(0.2, TIMES[4], 24)
+    spread(0.2, TIMES[4], 16)
 }
 
 fn follow(problem: &Committee, seed: u64, runs: usize) -> learning_dynamics::Result<Case> {
@@ -70,7 +70,7 @@ fn run(level: Level) -> Result<Report, Box<dyn Error>> {
         ("GELU", pair(Activation::Gelu, Activation::Gelu, 0.3, 0.5)),
         ("tanh with trained biases", biased),
     ];
-    let runs = level.pick(40, 400);
+    let runs = level.pick(32, 320);
     let found = cases
         .par_iter()
         .enumerate()
