@@ -11,6 +11,8 @@ mod mean_convergence;
 mod noise_and_diversity;
 mod price_equation;
 mod quadratic_training;
+mod relu_committee;
+mod smooth_committee;
 mod toy;
 
 use std::error::Error;
@@ -102,6 +104,8 @@ studies![
     noise_and_diversity,
     quadratic_training,
     gaussian_integrals,
+    relu_committee,
+    smooth_committee,
     order_parameter_steps,
     erf_committee,
     batch,
