@@ -73,15 +73,15 @@ fn effective_rate(report: &mut Report) -> Result<Panel, Box<dyn Error>> {
         with_momentum.advance_to(time)?;
         let label = format!("β = {beta}, λ = {decay}, B = {batch}");
         if beta > 0.0 {
-        report
-            .gate(
-                &format!("ODE with momentum less ODE at the rate τ/(1−β), {label}"),
-                SOURCE,
-                Expected::AtMost(1e-12),
-                largest_difference(ode.state(), with_momentum.state()),
-                0.0,
-            )
-            .why("the same equations but for the rounding of the rate");
+            report
+                .gate(
+                    &format!("ODE with momentum less ODE at the rate τ/(1−β), {label}"),
+                    SOURCE,
+                    Expected::AtMost(1e-12),
+                    largest_difference(ode.state(), with_momentum.state()),
+                    0.0,
+                )
+                .why("the same equations but for the rounding of the rate");
         }
         let target = 0.5 * (1.0 - 2.0 * with_momentum.state()[1] + with_momentum.state()[0]);
         let gaps: Vec<f64> = dimensions
