@@ -1,7 +1,7 @@
 //! This library beside the programs of `peers/`, in one run: CPU seconds of the whole process, errors, and ratios.
 //!
-//! `cargo bench --bench peers`. The Python that runs `peers/*.py` is `benches/peers/.venv/bin/python` or what `PYTHON` names; it
-//! needs numpy and scipy. Without one only this library's rows are printed. One thread is used (`RAYON_NUM_THREADS` is set).
+//! `cargo bench --bench peers`; `-- committee` runs the last part alone. The Python that runs `peers/*.py` is `benches/peers/.venv/bin/python` or what `PYTHON` names; it
+//! needs numpy and scipy, and numba for the last part. Without one only this library's rows are printed. One thread is used (`RAYON_NUM_THREADS` is set).
 
 use std::ops::ControlFlow;
 use std::process::Command;
@@ -86,13 +86,13 @@ fn distance(a: &[f64], b: &[f64]) -> f64 {
 }
 
 fn main() -> Result<()> {
-    if std::env::args().any(|a| a == "saad") {
-        return saad_solla::compare();
-    }
     // Before the first use of the pool; nothing else runs yet.
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build_global();
     if let Err(error) = pool {
         println!("more than one thread: {error}");
+    }
+    if std::env::args().any(|word| word == "committee") {
+        return saad_solla::compare();
     }
     // First of all, while nothing else has used memory.
     drop(joint(1e-2, 1024, 0.1)?);

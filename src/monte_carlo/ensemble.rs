@@ -80,14 +80,18 @@ impl Plan {
         step as f64 / self.settings.dimension as f64
     }
 
-    /// Whether the order parameters of `run` after `step` are still in bounds.
-    pub fn check(&self, state: &[f64], run: usize, step: u64) -> Result<()> {
-        let Some(at) = state.iter().position(|value| !(value.abs() <= RUNAWAY)) else { return Ok(()) };
+    /// Whether the order parameters of `run` after `step` are still in bounds, and its forces were.
+    pub fn check(&self, state: &[f64], run: usize, step: u64, overflow: bool) -> Result<()> {
         let names = self.layout.names();
+        let (name, value) = match state.iter().position(|value| !(value.abs() <= RUNAWAY)) {
+            Some(at) => (names[at].as_str(), state[at]),
+            None if overflow => ("Γ a g'", f64::INFINITY),
+            None => return Ok(()),
+        };
         let list: Vec<String> = names.iter().zip(state).map(|(name, value)| format!("{name} = {value:e}")).collect();
         Err(Error::RanAway {
-            name: format!("{} of run {run}", names[at]),
-            value: state[at],
+            name: format!("{name} of run {run}"),
+            value,
             time: self.time(step),
             state: list.join(", "),
         })
@@ -167,7 +171,7 @@ impl<R: Run> Ensemble<R> {
         first_error(self.members.par_iter_mut().enumerate().map(|(index, member)| {
             member.run.advance(plan, steps)?;
             member.run.state(plan, &mut member.state);
-            plan.check(&member.state, index, steps)
+            plan.check(&member.state, index, steps, false)
         }))?;
         self.time = time;
         Ok(())

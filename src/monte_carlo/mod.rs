@@ -25,6 +25,7 @@ mod sparse;
 pub mod statistics;
 mod training;
 mod units;
+mod weight_pass;
 
 pub use ensemble::SgdSettings;
 pub use online_sgd::OnlineSgd;

@@ -201,7 +201,7 @@ impl Chain {
     pub(super) fn look(&self, plan: &Plan) -> Result<()> {
         let mut state = vec![0.0; plan.layout.len()];
         self.state(plan, &mut state);
-        plan.check(&state, self.index, self.steps)
+        plan.check(&state, self.index, self.steps, self.units.overflow)
     }
 
     /// Draws the coordinates of the inputs, and from them the fields.

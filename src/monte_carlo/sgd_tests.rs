@@ -203,11 +203,18 @@ fn divergence_is_an_error_with_time_and_state() {
     let settings = SgdSettings { dimension: 10, runs: 3, ..SgdSettings::default() };
     for problem in [problem.clone(), quadratic(problem)] {
         for weights in [true, false] {
-            let outcome = if weights {
-                OnlineSgd::new(problem.clone(), settings.clone()).unwrap().advance_to(1000.0)
-            } else {
-                OverlapChain::new(problem.clone(), settings.clone()).unwrap().advance_to(1000.0)
+            let mut seen = Vec::new();
+            let visit = &mut |frame: &Frame<'_>| {
+                seen.push(frame.get("observables", "generalization_error").unwrap()[0]);
+                Ok(ControlFlow::Continue(()))
             };
+            let times = [0.0, 1000.0];
+            let outcome = if weights {
+                OnlineSgd::new(problem.clone(), settings.clone()).unwrap().run(&times, visit)
+            } else {
+                OverlapChain::new(problem.clone(), settings.clone()).unwrap().run(&times, visit)
+            };
+            assert!(seen.len() == 1 && seen[0].is_finite(), "{seen:?}");
             let Err(Error::RanAway { name, value, time, state }) = outcome else { panic!("{outcome:?}") };
             assert!(
                 name.contains("of run") && value.abs() > 1e12 && time > 0.0 && time < 100.0,
@@ -230,6 +237,37 @@ impl Nonlinearity for Broken {
     }
 }
 
+#[derive(Debug)]
+struct Steep;
+
+impl Nonlinearity for Steep {
+    fn value(&self, x: f64) -> f64 {
+        1e200 * x
+    }
+    fn derivative(&self, _x: f64) -> f64 {
+        1e200
+    }
+}
+
+#[test]
+fn forces_beyond_all_numbers_are_an_error() {
+    let mut problem = problem();
+    problem.student.activation = Activation::Custom(Arc::new(Steep));
+    let settings = SgdSettings { dimension: 10, ..SgdSettings::default() };
+    // The general steps of both, too.
+    for problem in [problem.clone(), Committee { batch: 2, ..problem }] {
+        for weights in [true, false] {
+            let outcome = if weights {
+                OnlineSgd::new(problem.clone(), settings.clone()).unwrap().advance_to(1.0)
+            } else {
+                OverlapChain::new(problem.clone(), settings.clone()).unwrap().advance_to(1.0)
+            };
+            let Err(Error::RanAway { name, state, .. }) = outcome else { panic!("{outcome:?}") };
+            assert!(name == "Γ a g' of run 0" && !state.contains("NaN") && !state.contains("inf"), "{name}: {state}");
+        }
+    }
+}
+
 #[test]
 fn bad_input_is_named() {
     let settings = SgdSettings { dimension: 20, ..SgdSettings::default() };
@@ -246,6 +284,9 @@ fn bad_input_is_named() {
     named(Committee { batch: 5000, ..problem() }, &settings, &[0.0], "batch = 5000");
     named(Committee { noise_variance: -1.0, ..problem() }, &settings, &[0.0], "noise_variance = -1");
     named(Committee { learning_rate: LearningRate::Greedy { most: 1.0 }, ..problem() }, &settings, &[0.0], "Tabulated");
+    // Scaled momentum has no learning rate.
+    let greedy = Committee { learning_rate: LearningRate::Greedy { most: 1.0 }, ..laden() };
+    assert_eq!([true, false].map(|weights| states(weights, &greedy, &settings, &[1.0]).is_ok()), [true, true]);
     named(problem(), &settings, &[1.0, 0.5], "time = 0.5");
     named(problem(), &settings, &[f64::NAN], "time = NaN");
     named(problem(), &settings, &[1e300], "2^40");

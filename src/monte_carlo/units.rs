@@ -45,6 +45,9 @@ pub(super) fn rate(plan: &Plan, step: u64) -> Result<f64> {
     if let LearningRate::Constant(rate) = plan.problem.learning_rate {
         return Ok(rate);
     }
+    if let Momentum::Scaled { .. } = plan.problem.momentum {
+        return Ok(0.0); // It has none.
+    }
     let rate = plan.problem.learning_rate.at(step as f64 / plan.settings.dimension as f64).unwrap_or(f64::NAN);
     require(rate >= 0.0 && rate.is_finite(), "learning_rate", rate, "a finite number ≥ 0")?;
     Ok(rate)
@@ -59,6 +62,8 @@ pub(super) struct Units {
     pub biases: Vec<f64>,
     /// `⟨Γ a_l g'(u_l)⟩` sample by sample: `Γ_b a_l g'(u_lb)/B` (B×K).
     pub force: Vec<f64>,
+    /// Whether a force was not finite, though fields and activations were.
+    pub overflow: bool,
     values: Vec<f64>,
     slopes: Vec<f64>,
     second: Vec<f64>,
@@ -71,6 +76,7 @@ impl Units {
             weights: student.weights.clone(),
             biases: student.biases.clone(),
             force: vec![0.0; plan.problem.batch * k],
+            overflow: false,
             values: vec![0.0; k + plan.layout.teachers],
             slopes: vec![0.0; k],
             second: vec![0.0; k],
@@ -86,7 +92,7 @@ impl Units {
         let share = 1.0 / batch as f64;
         let sigma = plan.sigma;
         let (mut far, mut finite) = (false, 0.0);
-        let Self { weights, biases, force, values, slopes, second } = self;
+        let Self { weights, biases, force, values, slopes, second, .. } = self;
         let (weights, biases, values) = (&mut weights[..k], &mut biases[..k], &mut values[..n]);
         let (slopes, second, force) = (&mut slopes[..k], &mut second[..k], &mut force[..k * batch]);
         let teacher = (&problem.teacher.weights[..m], &problem.teacher.biases[..m]);
@@ -121,6 +127,8 @@ impl Units {
         }
         if finite != 0.0 {
             self.blame(plan, fields)?;
+            self.force.fill(0.0);
+            self.overflow = true;
             return Ok(true);
         }
         let inverse = plan.inverse;
@@ -168,6 +176,7 @@ impl Units {
         let force: [f64; K] = std::array::from_fn(|i| gamma * slopes[i]);
         if (0..K).fold(gamma * 0.0, |sum, i| sum + force[i] * 0.0) != 0.0 {
             self.blame(plan, &[&students[..], &teachers].concat())?;
+            self.overflow = true;
             return Ok(([0.0; K], true));
         }
         let inverse = plan.inverse;

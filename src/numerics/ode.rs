@@ -64,10 +64,11 @@ pub fn integrate(
         17..=32 => run.solve(&rhs, fifth, y, SVector::<f64, 32>::zeros()),
         n => run.solve(&rhs, fifth, y, DVector::zeros(n)),
     };
-    if let (FAILURES.., Some(error)) = failures.take() {
-        return Err(error);
+    match (failures.take(), outcome) {
+        // Steps that fell to nothing because none could be evaluated.
+        ((FAILURES.., Some(error)), _) | ((_, Some(error)), Err(Error::StepTooSmall { .. })) => Err(error),
+        (_, outcome) => outcome,
     }
-    outcome
 }
 
 /// What an integration has besides its right-hand side.

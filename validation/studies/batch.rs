@@ -36,11 +36,11 @@ fn errors(simulated: &[Vec<Measured>]) -> Vec<Measured> {
 
 fn run(level: Level) -> std::result::Result<Report, Box<dyn Error>> {
     let mut report = Report::new();
-    let (dimension, runs) = (1000, level.pick(48, 480));
+    let (dimension, runs) = (1000, level.pick(28, 480));
     let times = spread(0.1, 20.0, 120);
     let time = axis("time", "t = steps/d", &times);
     let flow = theory(&statement(INFINITE, 1.0), &times, 1e-10)?;
-    let mut panel = Panel::new("τ = 1, σ² = 0.1", "t = steps/d", "E_g").log_x().log_y();
+    let mut panel = Panel::new("τ = 1, σ² = 0.1: theory and chain (points)", "t = steps/d", "E_g").log_x().log_y();
     let names = ["b1", "b4", "b16"];
     for ((batch, name), seed) in BATCHES.into_iter().zip(names).zip(81..) {
         let problem = statement(batch, 1.0);

@@ -8,14 +8,14 @@ use learning_dynamics::Result;
 use learning_dynamics::frame::{Field, Frame, Solver};
 use learning_dynamics::gaussian::Quadrature;
 use learning_dynamics::monte_carlo::{OnlineSgd, SgdSettings};
-use learning_dynamics::order_parameters::OrderParameters;
+use learning_dynamics::order_parameters::{CommitteeEquations, OrderParameters};
 use learning_dynamics::output::plot::{Panel, Picture};
 use learning_dynamics::problem::{Activation, Committee, Student, Teacher};
 use ndarray::{Array2, array};
 use rayon::prelude::*;
 
 use super::joint::{axis, list};
-use super::sgd_runs::{Measured, spread, theory};
+use super::sgd_runs::{Measured, spread};
 use super::{Level, Study};
 use crate::report::{Expected, Report};
 
@@ -27,7 +27,7 @@ pub const STUDY: Study = Study {
 };
 
 const SOURCE: &str = "Saad & Solla (1995), Phys. Rev. E 52, 4225; EQUATIONS 2";
-const TIMES: [f64; 8] = [0.5, 2.0, 5.0, 12.0, 25.0, 40.0, 60.0, 90.0];
+const TIMES: [f64; 8] = [0.5, 2.0, 5.0, 12.0, 25.0, 40.0, 55.0, 70.0];
 
 fn run(level: Level) -> std::result::Result<Report, Box<dyn Error>> {
     let mut report = Report::new();
@@ -103,7 +103,7 @@ fn trajectories(
 ) -> Result<Panel> {
     let problem = statement(m);
     let theory = predicted(&problem, &TIMES)?;
-    let (dimension, runs) = level.pick((500, 40), (2000, 80));
+    let (dimension, runs) = level.pick((500, 24), (2000, 60));
     let fine = simulated(&problem, dimension, runs, 71)?;
     let coarse = simulated(&problem, dimension / 4, 4 * runs, 72)?;
     let label = format!("K = {students}, M = 2");
@@ -141,7 +141,7 @@ fn trajectories(
     let expected = theory[TIMES.len() - 1][1];
     report
         .gate(
-            &format!("{label}: specialisation at t = 90, SGD on weights at d = {dimension}"),
+            &format!("{label}: specialisation at t = 70, SGD on weights at d = {dimension}"),
             SOURCE,
             Expected::Within { value: expected, tolerance: 4.0 * last.error + 5.0 / dimension as f64 },
             last.mean,
@@ -149,7 +149,7 @@ fn trajectories(
         )
         .why("four standard errors, and a bias of a few 1/d");
 
-    let times = spread(0.3, 100.0, 160);
+    let times = spread(0.3, 80.0, 160);
     let lines = predicted(&problem, &times)?;
     let column = |at: usize| -> Vec<f64> { lines.iter().map(|row| row[at]).collect() };
     let points = |at: usize| -> (Vec<f64>, Vec<f64>) { fine.iter().map(|row| (row[at].mean, row[at].error)).unzip() };
@@ -158,12 +158,17 @@ fn trajectories(
     report.data(Field::array("theory", names[0], "E_g", &[&time], column(0)));
     report.data(Field::array("theory", names[1], "specialisation", &[&time], column(1)));
     let (means, bars) = points(0);
-    let points_at = |label: &str| format!("{label}, weights, d = {dimension}");
+    let points_at = format!("weights, d = {dimension}");
     *errors = std::mem::replace(errors, Panel::new("", "", ""))
         .line(&label, &times, &column(0))
-        .points(&points_at(&label), &TIMES, &means, &bars)
+        .points(&points_at, &TIMES, &means, &bars)
         .same_colour();
-    let mut panel = Panel::new(&format!("{label}: overlaps with the teacher"), "t = steps/d", "R").log_x();
+    let mut panel = Panel::new(
+        &format!("{label}: theory (lines) and weights (points)"),
+        "t = steps/d",
+        "overlaps R with the teacher",
+    )
+    .log_x();
     for i in 0..students {
         for n in 0..2 {
             let at = 2 + students * students + 2 * i + n;
@@ -183,11 +188,13 @@ fn plateau(report: &mut Report) -> Result<()> {
             let k = f64::from(units);
             let n = units as usize;
             let height = |rate: f64| {
-                let m = Array2::from_elem((n, n), 0.2);
-                let q = Array2::from_shape_fn((n, n), |(i, l)| if i == l { 0.4 } else { 0.3 });
+                let m = Array2::from_elem((n, n), 1.0 / (k * (2.0 * k - 1.0)).sqrt());
+                let q = Array2::from_elem((n, n), 1.0 / (2.0 * k - 1.0)) + rate * Array2::<f64>::eye(n);
                 let student = Student::new(q, m, Activation::Erf);
                 let problem = Committee::new(Teacher::orthonormal(n, Activation::Erf), student, rate);
-                Ok::<f64, learning_dynamics::Error>(theory(&problem, &[60.0 / rate], 1e-11)?[0])
+                let mut equations = CommitteeEquations::new(problem.clone(), Quadrature::Automatic)?;
+                let steady = equations.steady_state(&problem.initial_state(), 1e-13)?;
+                equations.generalization_error(&steady.state)
             };
             let found = 2.0 * height(1e-3)? - height(2e-3)?;
             Ok((found, k / PI * (PI / 6.0 - k * (0.5 / k).asin())))
