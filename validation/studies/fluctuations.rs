@@ -12,7 +12,7 @@ use learning_dynamics::problem::{Activation, Committee, Student, Teacher};
 use learning_dynamics::record::Series;
 use ndarray::{Array2, array};
 
-use super::joint::{axis, largest_difference, list};
+use super::joint::{axis, largest_difference};
 use super::teacher_student::{POLYNOMIAL, furthest, linear, mean_se};
 use super::{Level, Study};
 use crate::report::{Expected, Report, number};
@@ -192,13 +192,12 @@ fn linear_student(report: &mut Report, level: Level) -> Result<(Panel, Panel), B
             number(without[k][2])
         ));
     }
-    let worst = furthest(scores.iter().copied());
     report
         .gate(
             "linear: variances and covariance of q and m against the chain, in standard errors",
             SOURCE,
             Expected::Within { value: 0.0, tolerance: 4.0 },
-            worst,
+            furthest(scores.iter().copied()),
             1.0,
         )
         .why(format!(
@@ -309,13 +308,6 @@ fn erf_committee(report: &mut Report, level: Level) -> Result<(Panel, Panel), Bo
             1.0,
         )
         .why(format!("four standard errors and 4/d of the standard deviations (10/d for E_g), worst of {} numbers, d = {d}, {runs} runs", scores.len()));
-    let square: f64 = scores.iter().map(|z| z * z).sum::<f64>() / scores.len() as f64;
-    report.note(format!("erf, K = M = 2: mean square of {} scores {}", scores.len(), number(square)));
-    let last = prediction.covariance.last().cloned().unwrap_or_default();
-    report.note(format!(
-        "erf, K = M = 2, t = 4: predicted variances {}",
-        list(&(0..len).map(|i| last[i * len + i]).collect::<Vec<_>>())
-    ));
     let ends = pairs[0].iter().fold([0.0_f64; 2], |[low, high], x| [low.min(*x), high.max(*x)]);
     let scatter = Panel::new("erf, K = M = 2: 45 covariances at t = 4", "predicted", &format!("chain, d = {d}"))
         .dashed("equal", &ends, &ends)
