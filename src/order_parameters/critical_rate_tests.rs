@@ -3,7 +3,6 @@ use std::f64::consts::PI;
 use ndarray::{Array2, array};
 
 use super::*;
-use crate::order_parameters::Equations;
 use crate::problem::{Activation, Student, Teacher};
 
 fn single() -> Committee {
@@ -126,27 +125,5 @@ fn other_activations_have_the_rate_of_their_linearisation() {
         let bracket = (0.3 * expected, 1.4 * expected);
         let found = critical_learning_rate(&problem, bracket, 1e-6 * expected, Quadrature::Automatic).unwrap();
         assert!((found.rate / expected - 1.0).abs() < allowed, "{activation:?}: {found:?} {expected}");
-    }
-}
-
-#[test]
-fn probe() {
-    for activation in [Activation::Tanh, Activation::Gelu, Activation::Softplus] {
-        let student = Student::new(array![[1.0]], array![[1.0]], activation.clone());
-        let problem = Committee::new(Teacher::orthonormal(1, activation.clone()), student, 1.0);
-        for points in [32, 64, 128] {
-            for quadrature in [Quadrature::Trapezoidal { points }, Quadrature::GaussHermite { points }] {
-                let mut equations = CommitteeEquations::new(problem.clone(), quadrature).unwrap();
-                let mut line = String::new();
-                for (q, m) in [(1.0, 1.0), (1.0 + 1e-7, 1.0), (1.0 + 1e-3, 1.0)] {
-                    let mut rate = [0.0; 2];
-                    equations.rhs(0.0, &[q, m], &mut rate).unwrap();
-                    line += &format!("{rate:?} err {:e}; ", equations.quadrature_error(&[q, m]).unwrap());
-                }
-                let start = std::time::Instant::now();
-                let j = equations.jacobian(0.0, &[1.0, 1.0]).unwrap();
-                println!("{activation:?} {quadrature:?} {line} J {j:?} {:?}", start.elapsed());
-            }
-        }
     }
 }
