@@ -46,8 +46,8 @@ impl Factor {
             l[rank][rank] = pivot;
             for t in rank + 1..len {
                 let mut sum = c[at[order[t]] * n + at[order[rank]]];
-                for d in 0..rank {
-                    sum -= l[t][d] * l[rank][d];
+                for (x, y) in l[t].iter().zip(&l[rank]).take(rank) {
+                    sum -= x * y;
                 }
                 l[t][rank] = sum / pivot;
                 left[t] -= l[t][rank] * l[t][rank];

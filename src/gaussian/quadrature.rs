@@ -402,8 +402,8 @@ impl<'a> Cursor<'a> {
             }
             product.clear();
             product.extend_from_slice(w);
-            for t in inner..factor.len {
-                let start = starts[t] + integrand.kind[factor.order[t]] * count;
+            for (t, start) in starts.iter().enumerate().take(factor.len).skip(inner) {
+                let start = start + integrand.kind[factor.order[t]] * count;
                 for (product, value) in product.iter_mut().zip(&rows[start..start + count]) {
                     *product *= value;
                 }
