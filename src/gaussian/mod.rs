@@ -10,6 +10,7 @@
 //! Closed forms: erf (Saad & Solla 1995), ReLU, linear and quadratic; quadrature for everything else and wherever biases spoil
 //! a closed form. [`expectations`] picks.
 
+mod cursor;
 mod curve;
 mod double;
 mod erf;
@@ -23,6 +24,7 @@ mod polynomial;
 mod quadrature;
 mod relu;
 mod rules;
+mod sets;
 mod unit;
 
 pub use integrals::{i2, i3, i4, j2};
