@@ -10,6 +10,7 @@
 //! Closed forms: erf (Saad & Solla 1995), ReLU, linear and quadratic; quadrature for everything else and wherever biases spoil
 //! a closed form. [`expectations`] picks.
 
+mod cursor;
 mod curve;
 mod double;
 mod erf;
@@ -18,6 +19,7 @@ mod fours;
 mod integrals;
 mod lanes;
 mod orthant;
+mod plan;
 mod planes;
 mod polynomial;
 mod quadrature;

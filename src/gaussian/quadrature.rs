@@ -4,70 +4,14 @@
 //! covariance; of three or four fields of full rank the last is averaged first, into a table over its conditional mean. All
 //! expectations over the same set of fields are done at the same nodes.
 
+use super::cursor::{Cursor, Work};
 use super::factor::{Factor, MOST, ROUNDING};
-use super::planes::Planes;
+use super::plan::{Integrand, Set, sets};
 use super::rules::{Nodes, RADIUS, Rule};
-use super::unit::{Powers, Smoothed, Unit, power};
+use super::unit::Unit;
 use super::{Expectations, Fields, Quadrature};
 use crate::error::Result;
 use crate::problem::Activation;
-
-/// `E[g'_i g'_k g_a g_b]` for all indices that a set of distinct fields serves.
-#[derive(Debug, Clone)]
-struct Set {
-    fields: Vec<usize>,
-    /// The powers that occur, for each of the fields.
-    kinds: Vec<Vec<Powers>>,
-    integrands: Vec<Integrand>,
-}
-
-/// One product over the fields of a set.
-#[derive(Debug, Clone)]
-struct Integrand {
-    powers: Vec<Powers>,
-    /// Which of [`Set::kinds`], for each of the fields.
-    kind: Vec<usize>,
-    /// `(i K + k, a, b, multiplicity)`.
-    uses: Vec<(usize, usize, usize, f64)>,
-}
-
-/// All sets that the noise of K students among n fields needs.
-fn sets(students: usize, n: usize) -> Vec<Set> {
-    let mut sets: Vec<Set> = Vec::new();
-    for i in 0..students {
-        for k in i..students {
-            for a in 0..n {
-                for b in a..n {
-                    let mut fields = vec![i, k, a, b];
-                    fields.sort_unstable();
-                    fields.dedup();
-                    let count = |f: usize, list: [usize; 2]| list.iter().filter(|&&x| x == f).count() as u8;
-                    let powers: Vec<Powers> = fields.iter().map(|&f| (count(f, [i, k]), count(f, [a, b]))).collect();
-                    let at = sets.iter().position(|set| set.fields == fields).unwrap_or_else(|| {
-                        let kinds = vec![Vec::new(); fields.len()];
-                        sets.push(Set { fields, kinds, integrands: Vec::new() });
-                        sets.len() - 1
-                    });
-                    let set = &mut sets[at];
-                    let at = set.integrands.iter().position(|one| one.powers == powers).unwrap_or_else(|| {
-                        let mut kind = Vec::new();
-                        for (kinds, &powers) in set.kinds.iter_mut().zip(&powers) {
-                            kind.push(kinds.iter().position(|&p| p == powers).unwrap_or(kinds.len()));
-                            if kind.last() == Some(&kinds.len()) {
-                                kinds.push(powers);
-                            }
-                        }
-                        set.integrands.push(Integrand { powers, kind, uses: Vec::new() });
-                        set.integrands.len() - 1
-                    });
-                    let multiplicity = if a == b { 1.0 } else { 2.0 };
-                    set.integrands[at].uses.push((i * students + k, a, b, multiplicity));
-                }
-            }
-        }
-    }
-    sets
-}
 
 /// Averages by a rule.
 #[derive(Debug, Clone)]
@@ -83,19 +27,6 @@ pub(super) struct ByQuadrature {
     work: Work,
     /// The coarser rule of [`Expectations::estimated_error`].
     coarse: Option<Box<ByQuadrature>>,
-}
-
-#[derive(Debug, Clone, Default)]
-struct Work {
-    /// Along each direction, where that is the same everywhere.
-    nodes: [Nodes; MOST],
-    ends: Vec<f64>,
-    planes: Planes,
-    smoothed: Smoothed,
-    /// Values of all powers of all fields along the innermost direction.
-    rows: Vec<f64>,
-    sums: Vec<f64>,
-    product: Vec<f64>,
 }
 
 /// What two fields need: index 0 and 1 are the fields, or the variables z.
@@ -151,13 +82,23 @@ impl ByQuadrature {
             integrands: vec![Integrand { powers, kind: vec![0; 4], uses: Vec::new() }],
         };
         let factor = Factor::new(fields.covariance, 4, &set.fields, ROUNDING);
-        Cursor::new(self, fields, &set.fields, &factor).integrate(&set);
+        self.cursor(fields, &set.fields, &factor).integrate(&set);
         self.check()?;
         Ok(self.work.sums[0])
     }
 
     fn unit_of(&self, field: usize, students: usize) -> usize {
         self.assigned.get(field).copied().unwrap_or(usize::from(field >= students))
+    }
+
+    fn cursor<'a>(&'a mut self, fields: Fields<'_>, at: &[usize], factor: &'a Factor) -> Cursor<'a> {
+        let (mut which, mut mean) = ([0; MOST], [0.0; MOST]);
+        for t in 0..factor.len {
+            let field = at[factor.order[t]];
+            which[t] = self.unit_of(field, fields.students);
+            mean[t] = fields.mean[field];
+        }
+        Cursor { rule: &self.rule, units: &self.units, work: &mut self.work, factor, which, mean, z: [0.0; MOST] }
     }
 
     /// Tables where the fields live.
@@ -184,7 +125,7 @@ impl ByQuadrature {
         let at = [a, b];
         let at = if a == b { &at[..1] } else { &at[..] };
         let factor = Factor::new(fields.covariance, n, at, 0.0);
-        let mut cursor = Cursor::new(self, fields, at, &factor);
+        let mut cursor = self.cursor(fields, at, &factor);
         cursor.directions(factor.rank);
         let mut pair = Pair::default();
         // Which place belongs to a and b.
@@ -227,193 +168,6 @@ impl ByQuadrature {
         }
         cursor.give(0, outer);
         (factor, pair)
-    }
-}
-
-/// A set of fields while it is integrated.
-struct Cursor<'a> {
-    rule: &'a Rule,
-    units: &'a [Unit],
-    work: &'a mut Work,
-    factor: &'a Factor,
-    /// Which unit and mean stand at each place.
-    which: [usize; MOST],
-    mean: [f64; MOST],
-    /// The variables that are fixed at present.
-    z: [f64; MOST],
-}
-
-impl Nodes {
-    fn one() -> Self {
-        Self { z: vec![0.0], w: vec![1.0] }
-    }
-}
-
-impl<'a> Cursor<'a> {
-    fn new(owner: &'a mut ByQuadrature, fields: Fields<'_>, at: &[usize], factor: &'a Factor) -> Self {
-        let (mut which, mut mean) = ([0; MOST], [0.0; MOST]);
-        for t in 0..factor.len {
-            let field = at[factor.order[t]];
-            which[t] = owner.unit_of(field, fields.students);
-            mean[t] = fields.mean[field];
-        }
-        Self { rule: &owner.rule, units: &owner.units, work: &mut owner.work, factor, which, mean, z: [0.0; MOST] }
-    }
-
-    fn unit(&self, place: usize) -> &'a Unit {
-        &self.units[self.which[place]]
-    }
-
-    /// Prepares the rules along the first `dims` directions, and along those that are averaged first.
-    fn directions(&mut self, dims: usize) {
-        let factor = self.factor;
-        if self.rule.splits() {
-            let kinks = std::array::from_fn(|t| if t < factor.len { &self.unit(t).kinks[..] } else { &[] });
-            return self.work.planes.fill(factor, dims, &self.mean, kinks);
-        }
-        for d in 0..factor.rank {
-            let slopes: [_; MOST] = std::array::from_fn(|t| (factor.l[t][d], self.unit(t).smoothness));
-            self.rule.along(&slopes[..factor.len], &mut self.work.ends, RADIUS, &mut self.work.nodes[d]);
-        }
-    }
-
-    /// Nodes along direction d on `|z| ≤ radius`, given the variables `z` before it.
-    fn take(&mut self, d: usize, z: &[f64; MOST], radius: f64) -> Nodes {
-        let mut nodes = std::mem::take(&mut self.work.nodes[d]);
-        if self.rule.splits() {
-            let Work { ends, planes, .. } = &mut *self.work;
-            ends.clear();
-            planes.ends(d, z, ends);
-            if !ends.iter().any(|end| end.abs() < 3.0) {
-                ends.push(0.0);
-            }
-            self.rule.along(&[], ends, radius, &mut nodes);
-        }
-        nodes
-    }
-
-    fn give(&mut self, d: usize, nodes: Nodes) {
-        self.work.nodes[d] = nodes;
-    }
-
-    /// All integrands of `set`, into `work.sums`.
-    fn integrate(&mut self, set: &Set) {
-        let factor = self.factor;
-        let last = factor.len - 1;
-        // Kinks of the user's would have to be followed as the conditional mean moves.
-        let relu = self.unit(last).is_relu();
-        let smoothed = factor.rank == factor.len
-            && if relu { factor.len > 1 } else { factor.len > 2 && self.unit(last).kinks.is_empty() };
-        let dims = if smoothed { factor.rank - 1 } else { factor.rank };
-        self.directions(dims);
-        self.work.sums.clear();
-        self.work.sums.resize(set.integrands.len(), 0.0);
-        if smoothed {
-            let nodes = if relu { Nodes::default() } else { self.take(last, &[0.0; MOST], RADIUS) };
-            let spread = RADIUS * factor.l[last][..last].iter().map(|x| x * x).sum::<f64>().sqrt();
-            let range = [self.mean[last] - spread, self.mean[last] + spread];
-            let kinds = &set.kinds[factor.order[last]];
-            let unit = self.unit(last);
-            self.work.smoothed.prepare(unit, kinds, factor.l[last][last], &nodes, range);
-            self.give(last, nodes);
-        }
-        let mut scalars = [[0.0; 9]; MOST];
-        self.descend(set, (0, dims, smoothed), self.mean, (1.0, RADIUS * RADIUS), &mut scalars);
-    }
-
-    /// Integrates over directions `level..dims`; `scalars` holds the powers of the fields that are fixed.
-    fn descend(
-        &mut self,
-        set: &Set,
-        (level, dims, smoothed): (usize, usize, bool),
-        base: [f64; MOST],
-        (weight, left): (f64, f64),
-        scalars: &mut [[f64; 9]; MOST],
-    ) {
-        if level + 1 >= dims {
-            return self.row(set, (dims, smoothed), base, (weight, left), scalars);
-        }
-        let at = self.z;
-        let nodes = self.take(level, &at, left.sqrt());
-        for (&z, &w) in nodes.z.iter().zip(&nodes.w) {
-            if z * z > left {
-                continue;
-            }
-            self.z[level] = z;
-            let mut base = base;
-            for (base, l) in base.iter_mut().zip(&self.factor.l) {
-                *base += l[level] * z;
-            }
-            let (g, d) = self.unit(level).at(base[level]);
-            for (value, &powers) in scalars[level].iter_mut().zip(&set.kinds[self.factor.order[level]]) {
-                *value = power(powers, g, d);
-            }
-            self.descend(set, (level + 1, dims, smoothed), base, (weight * w, left - z * z), scalars);
-        }
-        self.give(level, nodes);
-    }
-
-    /// The innermost direction.
-    fn row(
-        &mut self,
-        set: &Set,
-        (dims, smoothed): (usize, bool),
-        base: [f64; MOST],
-        (weight, left): (f64, f64),
-        scalars: &[[f64; 9]; MOST],
-    ) {
-        let factor = self.factor;
-        let inner = dims.saturating_sub(1);
-        let at = self.z;
-        let nodes = if dims == 0 { Nodes::one() } else { self.take(inner, &at, left.sqrt()) };
-        let from = nodes.z.partition_point(|&z| z < 0.0 && z * z > left);
-        let to = nodes.z.partition_point(|&z| z < 0.0 || z * z <= left);
-        let (z, w) = (&nodes.z[from..to.max(from)], &nodes.w[from..to.max(from)]);
-        let count = z.len();
-        let mut rows = std::mem::take(&mut self.work.rows);
-        let mut starts = [0; MOST];
-        rows.clear();
-        for t in inner..factor.len {
-            let (unit, l) = (self.unit(t), if dims == 0 { 0.0 } else { factor.l[t][inner] });
-            let kinds = &set.kinds[factor.order[t]];
-            starts[t] = rows.len();
-            rows.resize(rows.len() + kinds.len() * count, 0.0);
-            let block = &mut rows[starts[t]..];
-            if smoothed && t == factor.len - 1 {
-                for (kind, row) in block.chunks_exact_mut(count.max(1)).enumerate() {
-                    for (value, z) in row.iter_mut().zip(z) {
-                        *value = self.work.smoothed.at(unit, kind, base[t] + l * z);
-                    }
-                }
-            } else {
-                for (j, z) in z.iter().enumerate() {
-                    let (g, d) = unit.at(base[t] + l * z);
-                    for (kind, &powers) in kinds.iter().enumerate() {
-                        block[kind * count + j] = power(powers, g, d);
-                    }
-                }
-            }
-        }
-        let Work { sums, product, .. } = &mut *self.work;
-        for (sum, integrand) in sums.iter_mut().zip(&set.integrands) {
-            let mut scale = weight;
-            for (t, scalars) in scalars.iter().enumerate().take(inner) {
-                scale *= scalars[integrand.kind[factor.order[t]]];
-            }
-            product.clear();
-            product.extend_from_slice(w);
-            for (t, start) in starts.iter().enumerate().take(factor.len).skip(inner) {
-                let start = start + integrand.kind[factor.order[t]] * count;
-                for (product, value) in product.iter_mut().zip(&rows[start..start + count]) {
-                    *product *= value;
-                }
-            }
-            *sum += scale * product.iter().sum::<f64>();
-        }
-        self.work.rows = rows;
-        if dims > 0 {
-            self.give(inner, nodes);
-        }
     }
 }
 
@@ -501,7 +255,7 @@ impl Expectations for ByQuadrature {
         };
         for set in sets.iter().filter(counts) {
             let factor = Factor::new(fields.covariance, n, &set.fields, ROUNDING);
-            Cursor::new(self, fields, &set.fields, &factor).integrate(set);
+            self.cursor(fields, &set.fields, &factor).integrate(set);
             for (value, integrand) in self.work.sums.iter().zip(&set.integrands) {
                 for &(at, a, b, multiplicity) in &integrand.uses {
                     out[at] += multiplicity * outputs[a] * outputs[b] * value;
