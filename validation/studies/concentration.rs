@@ -112,7 +112,7 @@ fn rate(report: &mut Report, level: Level) -> Result<Panel> {
                 slope,
                 error,
             )
-            .why("that of orders; a little more than four standard errors");
+            .why("that of orders, about four standard errors");
     }
     let at = axis("dimension", "d", &dimensions);
     report.data(Field::array("concentration", "distance", "max_t E|φ_d − φ|", &[&at], distances.clone()));
