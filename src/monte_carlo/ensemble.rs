@@ -280,8 +280,8 @@ impl<R> Member<R> {
             expectations.values(Fields { students: k, covariance: &covariance, mean: &mean }, &mut values)?;
             let rows = values.chunks_exact(n).zip(&outputs);
             let square: f64 = rows.map(|(row, a)| a * row.iter().zip(&outputs).map(|(v, b)| v * b).sum::<f64>()).sum();
-            // Rounding may leave −1e-17 where the student is the teacher.
-            self.generalization_error = 0.5 * square.max(0.0);
+            // Rounding may leave −1e-17 where the student is the teacher. NaN stays.
+            self.generalization_error = if square < 0.0 { 0.0 } else { 0.5 * square };
         }
         let norms: Vec<f64> = (0..k).map(|i| state[layout.q(i, i)]).collect();
         let m: Vec<f64> = (0..k).flat_map(|i| (0..n - k).map(move |t| state[layout.m(i, t)])).collect();
