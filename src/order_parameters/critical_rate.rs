@@ -67,6 +67,9 @@ pub fn critical_learning_rate(
             }
             // Where it runs to infinity, the largest change allowed is passed three steps below.
             above if next - rate <= 0.25 * tolerance => {
+                let followed = rate > low || above.is_some();
+                let expected = "a learning rate from which the steady state can be followed; try finer quadrature";
+                require(followed, "bracket.low", low, expected)?;
                 return Ok(CriticalRate { rate: 0.5 * (rate + next), below, above });
             }
             _ => step = 0.5 * (next - rate),
@@ -107,10 +110,12 @@ fn first(problem: &Committee, rate: f64, quadrature: Quadrature) -> Result<Stead
 /// The steady state at `rate` that continues `before`, if there is one and it is admissible.
 fn follow(problem: &Committee, rate: f64, before: &Steady, quadrature: Quadrature) -> Result<Option<Steady>> {
     let mut equations = CommitteeEquations::new(at(problem, rate), quadrature)?;
-    match equations.steady_state(&before.state, STEADY) {
+    // What quadrature leaves bounds how well a steady state is known.
+    let blur = equations.quadrature_error(&before.state)?;
+    match equations.steady_state(&before.state, STEADY.max(blur)) {
         Ok(steady) => {
             let size = steady.state.iter().fold(1.0, |most: f64, value| most.max(value.abs()));
-            let admissible = equations.smallest_eigenvalue(&steady.state)? >= -ROUNDING * size;
+            let admissible = equations.smallest_eigenvalue(&steady.state)? >= -(ROUNDING + 100.0 * blur) * size;
             Ok((admissible && near(&steady.state, &before.state, JUMP)).then_some(steady))
         }
         Err(Error::NotConverged { .. }) => Ok(None),
