@@ -15,6 +15,7 @@ mod curve;
 mod double;
 mod erf;
 mod factor;
+mod flat;
 mod fours;
 mod integrals;
 mod lanes;

@@ -15,6 +15,7 @@
 
 use std::f64::consts::{FRAC_1_PI, PI, TAU};
 
+use super::flat::Flat;
 use super::fours::add_fours;
 use super::lanes::angle;
 use super::orthant::Orthant;
@@ -104,12 +105,14 @@ impl Pairs {
             [[0, 1, 2, 3], [0, 2, 1, 3], [0, 3, 1, 2], [1, 2, 0, 3], [1, 3, 0, 2], [2, 3, 0, 1]];
         let special = at.iter().any(|&p| self.inverse[p] == 0.0)
             || ROLES.iter().any(|[p, q, ..]| self.parallel(c, at[*p], at[*q], 1e-12).is_some());
-        let orthant = (!special).then(|| Orthant::new(c, &self.inverse, at));
+        let flat = if special { None } else { Flat::new(c, self.n, at) };
+        let orthant = (!special && flat.is_none()).then(|| Orthant::new(c, &self.inverse, at));
         for [i, k, a, b] in ROLES {
             if at[k] < students {
-                let value = match &orthant {
-                    Some(orthant) => orthant.second_moment(a, b),
-                    None => self.four(c, [at[i], at[k], at[a], at[b]]),
+                let value = match (&flat, &orthant) {
+                    (Some(flat), _) => flat.second_moment(a, b),
+                    (None, Some(orthant)) => orthant.second_moment(a, b),
+                    (None, None) => self.four(c, [at[i], at[k], at[a], at[b]]),
                 };
                 out[at[i] * students + at[k]] += 2.0 * outputs[at[a]] * outputs[at[b]] * value;
             }

@@ -298,3 +298,21 @@ fn single_expectations_are_those_of_the_sums() {
         assert!(errors.iter().all(|&error| error < 1e-6), "{g:?}: {errors:?}");
     }
 }
+
+#[test]
+fn four_fields_in_or_near_a_plane() {
+    let plane: [[f64; 4]; 4] =
+        [[0.0, 0.96, 0.0, 0.0], [0.79, 0.0, 0.0, 0.0], [0.56, -0.76, 0.0, 0.0], [-0.22, -0.58, 0.0, 0.0]];
+    for outside in [0.0, 1e-9, 1e-7, 1e-6, 1e-5, 2e-5, 1e-4, 1e-3, 1e-2] {
+        let mut vectors = plane;
+        (vectors[1][2], vectors[2][3], vectors[3][2]) = (outside, -outside, 0.5 * outside);
+        // So turned that all four are positive somewhere.
+        (vectors[2][1], vectors[3][0]) = (0.76, 0.22);
+        let c = gram(&[&vectors[0], &vectors[1], &vectors[2], &vectors[3]]);
+        let fields = Fields { students: 2, covariance: &c, mean: &[0.0; 4] };
+        let rule = Quadrature::Split { points: 48 };
+        let difference = check(&Activation::Relu, &Activation::Relu, fields, &OUTPUTS[..4], rule);
+        // What lies outside the plane, up to 1e-9 of a variance, is left out; moments change by as much.
+        assert!(difference < 3e-9, "{outside:e}: {difference:e}");
+    }
+}

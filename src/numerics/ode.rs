@@ -190,7 +190,11 @@ where
         dy[self.components] = CLOCK;
         let (y, dy) = (&y.as_slice()[..self.components], &mut dy.as_mut_slice()[..self.components]);
         let (count, last) = &mut *self.failures.borrow_mut();
-        if *count < FAILURES {
+        // A stage after one that failed: the first failure is what is worth telling.
+        if last.is_some() && *count < FAILURES && y.iter().any(|value| !value.is_finite()) {
+            *count += 1;
+            dy.fill(f64::NAN);
+        } else if *count < FAILURES {
             match evaluate(self.rhs, time, y, dy) {
                 Ok(()) => return,
                 Err(error) => *last = Some(error),

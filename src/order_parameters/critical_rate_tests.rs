@@ -112,7 +112,6 @@ fn other_activations_have_the_rate_of_their_linearisation() {
         // Quadrature with 32 points a dimension, differentiated.
         (Activation::Tanh, 2e-4),
         (Activation::Gelu, 2e-3),
-        (Activation::Softplus, 2e-3),
         (Activation::Quadratic, 1e-6),
         // The Jacobian depends on the root of the distance to the teacher, 6e-6 in the differences.
         (Activation::Relu, 2e-3),
@@ -128,4 +127,13 @@ fn other_activations_have_the_rate_of_their_linearisation() {
         let found = critical_learning_rate(&problem, bracket, 1e-6 * expected, Quadrature::Automatic).unwrap();
         assert!((found.rate / expected - 1.0).abs() < allowed, "{activation:?}: {found:?} {expected}");
     }
+}
+
+/// Softplus is so nearly linear that quadrature cannot tell whether the student has reached the teacher.
+#[test]
+fn a_steady_state_that_cannot_be_followed_is_named() {
+    let student = Student::new(array![[1.0]], array![[0.8]], Activation::Softplus);
+    let problem = Committee::new(Teacher::orthonormal(1, Activation::Softplus), student, 1.0);
+    let outcome = critical_learning_rate(&problem, (1.3, 6.0), 1e-5, Quadrature::Automatic);
+    assert!(matches!(&outcome, Err(Error::Parameter { key, .. }) if key == "bracket.low"), "{outcome:?}");
 }
