@@ -13,10 +13,12 @@
 mod cursor;
 mod curve;
 mod double;
+mod dual;
 mod erf;
 mod factor;
 mod flat;
 mod fours;
+mod hermite;
 mod integrals;
 mod lanes;
 mod orthant;
@@ -24,11 +26,15 @@ mod planes;
 mod polynomial;
 mod quadrature;
 mod relu;
+mod risk;
 mod rules;
 mod sets;
 mod unit;
 
+pub use dual::{DualKernel, horner};
+pub use hermite::HermiteSeries;
 pub use integrals::{i2, i3, i4, j2};
+pub use risk::{Risk, RiskParts};
 
 use crate::error::Result;
 use crate::problem::Activation;
