@@ -1,266 +1,393 @@
-//! Second moments of four zero-mean Gaussian fields that are all positive, for all sets of four that are well conditioned.
+//! Second moments of four zero-mean Gaussian fields that are all positive, for all sets of four at once, eight sets in a vector.
 //!
-//! The formulas are those of [`super::orthant`], in plain doubles, with all angles of a set side by side in vector registers.
+//! The angles `ψ_{rs|pq} = atan2(s_pq √det C, −N_{rs|pq})`, with `N_{rs|pq} = s²_pq Cov(x_r, x_s | x_p, x_q)`, are badly
+//! conditioned where fields nearly coincide, as student and teacher do at the end of a training, although what they add up to is
+//! not. So determinants are formed in twice the precision, from a matrix that is made positive first.
 
-use std::f64::consts::{FRAC_1_PI, PI};
+use std::f64::consts::{FRAC_1_PI, FRAC_PI_2, PI};
 
 use multiversion::multiversion;
+use multiversion::target::target_cfg_f;
 
-use super::lanes::angle;
+use super::double::Double;
+use super::flat::Flat;
+use super::lanes::{LANES, Lane, angle};
+use super::pairs::Pairs;
+use super::path::{HARDEST, Path, ROWS, RULES, hardness, rungs};
 
-/// The pairs of four fields, each with its complement.
-const PAIRS: [[usize; 4]; 6] = [[0, 1, 2, 3], [0, 2, 1, 3], [0, 3, 1, 2], [1, 2, 0, 3], [1, 3, 0, 2], [2, 3, 0, 1]];
+/// The pairs of four fields; the complement of pair e is 5 − e.
+pub(super) const PAIRS: [[usize; 2]; 6] = [[0, 1], [0, 2], [0, 3], [1, 2], [1, 3], [2, 3]];
+/// For each pair (p, q) with complement (r, s): the pairs (p, r), (p, s), (q, r), (q, s).
+const AROUND: [[usize; 4]; 6] =
+    [[1, 2, 3, 4], [0, 2, 3, 5], [0, 1, 4, 5], [0, 4, 1, 5], [0, 3, 2, 5], [1, 3, 2, 4]];
 
-/// Adds to `out` (K×K) what sets of four different fields contribute to `Σ_ab c_a c_b E[1_i 1_k r_a r_b]`; `c` is the covariance
-/// (n×n), `outputs` are the c_a. Only `i < k` is filled; sets that are nearly degenerate are left to `hard`. What the ways to split a set into (i, k) and (a, b) have in common is computed once.
-#[multiversion(targets("x86_64+avx2"))]
-pub(super) fn add_fours(students: usize, c: &[f64], outputs: &[f64], out: &mut [f64], hard: &mut Vec<[usize; 4]>) {
-    let n = outputs.len();
+/// Determinant of correlations below which the four fields may lie in a plane.
+const FLAT: f64 = 1e-18;
+
+/// Four different fields, in ascending order.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Set {
+    pub(super) at: [usize; 4],
+    /// Bit e: whether [`PAIRS`]`[e]` may be the steps (i, k), the others being the values (a, b).
+    pub(super) roles: u8,
+}
+
+/// All sets with at least two students, those with few roles first, and then so that neighbours add to different entries.
+pub(super) fn sets(students: usize, n: usize) -> Vec<Set> {
+    let mut sets = Vec::new();
     for p in 0..students {
         for q in p + 1..students {
             for r in q + 1..n {
                 for s in r + 1..n {
                     let at = [p, q, r, s];
-                    let Some(orthant) = Orthant::new(c, n, at) else { continue };
-                    if orthant.determinant < WELL_CONDITIONED {
-                        hard.push(at);
-                        continue;
+                    let roles = PAIRS.iter().enumerate().map(|(e, &[_, k])| u8::from(at[k] < students) << e).sum();
+                    sets.push(Set { at, roles });
+                }
+            }
+        }
+    }
+    sets.sort_by_key(|set| (set.roles, set.at[3], set.at[2]));
+    sets
+}
+
+/// The fields that sets are taken from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Law<'a> {
+    /// n×n.
+    pub(super) covariance: &'a [f64],
+    pub(super) pairs: &'a Pairs,
+    /// Second layer c_a, and that times `√C_aa`.
+    pub(super) outputs: &'a [f64],
+    pub(super) scaled: &'a [f64],
+}
+
+/// Scratch.
+#[derive(Debug, Default)]
+pub(super) struct Fours {
+    chunks: Vec<Chunk>,
+    /// Place in `sets` and rung of what needs a probability.
+    order: Vec<(u8, u32)>,
+    sorted: Vec<(u8, u32)>,
+}
+
+/// What the integrals of eight sets need.
+#[derive(Debug, Clone, Copy)]
+struct Chunk {
+    rows: [Lane; ROWS],
+    /// `4π² P` but for the integral.
+    start: Lane,
+}
+
+impl Fours {
+    /// Adds to `out` (K×K, i < k) what `sets` contribute to `Σ_ab c_a c_b E[1_i 1_k r_a r_b]` in their roles.
+    pub(super) fn add(&mut self, law: &Law<'_>, sets: &[Set], students: usize, out: &mut [f64]) {
+        self.order.clear();
+        self.chunks.clear();
+        if !sets.is_empty() {
+            add(self, law, sets, students, out);
+        }
+    }
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512dq+avx512vl+fma", "x86_64+avx2+fma"))]
+fn add(fours: &mut Fours, law: &Law<'_>, sets: &[Set], students: usize, out: &mut [f64]) {
+    if target_cfg_f!(target_feature = "fma") {
+        add_body::<true>(fours, law, sets, students, out);
+    } else {
+        add_body::<false>(fours, law, sets, students, out);
+    }
+}
+
+#[inline(always)]
+fn add_body<const FUSED: bool>(fours: &mut Fours, law: &Law<'_>, sets: &[Set], students: usize, out: &mut [f64]) {
+    let rules = &*RULES;
+    let mut any_rung = 0_u32;
+    for (first, group) in sets.chunks(LANES).enumerate() {
+        let (mut c, mut psi, mut scaled) = ([[0.0; LANES]; 6], [[0.0; LANES]; 6], [[0.0; LANES]; 4]);
+        let mut any = 0;
+        for (lane, set) in group.iter().enumerate() {
+            any |= set.roles;
+            for (e, [p, q]) in PAIRS.into_iter().enumerate() {
+                (c[e][lane], psi[e][lane]) = law.pairs.ridged(set.at[p], set.at[q]);
+            }
+            for (scaled, at) in scaled.iter_mut().zip(set.at) {
+                scaled[lane] = law.scaled[at];
+            }
+        }
+        let angles = Angles::new::<FUSED>(&c);
+        let (chunk, rungs) = angles.path(&c, &psi);
+        fours.chunks.push(chunk);
+        let mut roles = [0_u8; LANES];
+        for (lane, set) in group.iter().enumerate() {
+            roles[lane] = set.roles;
+            if angles.determinant[lane] < FLAT
+                && let Some(flat) = Flat::new(law.covariance, law.outputs.len(), set.at)
+            {
+                roles[lane] = 0;
+                for (e, [i, k]) in PAIRS.into_iter().enumerate() {
+                    if set.roles >> e & 1 == 1 {
+                        let [a, b] = PAIRS[5 - e];
+                        let weight = 2.0 * law.outputs[set.at[a]] * law.outputs[set.at[b]];
+                        out[set.at[i] * students + set.at[k]] += weight * flat.second_moment(a, b);
                     }
-                    // Orthogonal values do not need it, and it is most of the work.
-                    let correlated = |[_, k, a, b]: [usize; 4]| at[k] < students && orthant.correlation[a][b] != 0.0;
-                    let probability = if PAIRS.into_iter().any(correlated) {
-                        probability(&orthant.correlation, orthant.determinant)
-                    } else {
-                        Some(0.0)
-                    };
-                    let Some(probability) = probability else {
-                        hard.push(at);
-                        continue;
-                    };
-                    for [i, k, a, b] in PAIRS {
-                        if at[k] < students {
-                            let weight = 2.0 * outputs[at[a]] * outputs[at[b]];
-                            out[at[i] * students + at[k]] += weight * orthant.second_moment(a, b, probability);
-                        }
+                }
+            }
+            // Uncorrelated values do without the probability, which is half the work.
+            let correlated = |e: usize| roles[lane] >> e & 1 == 1 && c[5 - e][lane] != 0.0;
+            if (0..6).any(correlated) {
+                any_rung |= 1 << rungs[lane];
+                fours.order.push((rungs[lane], (first * LANES + lane) as u32));
+            }
+        }
+        for e in 0..6 {
+            if any >> e & 1 == 1 {
+                let [i, k] = PAIRS[e];
+                let [a, b] = PAIRS[5 - e];
+                let moment = angles.moment(&c, e);
+                for (lane, set) in group.iter().enumerate() {
+                    if roles[lane] >> e & 1 == 1 {
+                        out[set.at[i] * students + set.at[k]] += scaled[a][lane] * scaled[b][lane] * moment[lane];
                     }
+                }
+            }
+        }
+    }
+    // The hardest first, so that few vectors mix rungs.
+    fours.sorted.clear();
+    for rung in (0..=HARDEST).rev() {
+        if any_rung >> rung & 1 == 1 {
+            fours.sorted.extend(fours.order.iter().filter(|x| x.0 == rung));
+        }
+    }
+    for group in fours.sorted.chunks(LANES) {
+        let first = group[0].1 as usize;
+        let mut chunk = fours.chunks[first / LANES];
+        // Most often they still stand side by side.
+        if first % LANES != 0 || group.windows(2).any(|pair| pair[1].1 != pair[0].1 + 1) {
+            for lane in 0..LANES {
+                let set = group[lane.min(group.len() - 1)].1 as usize;
+                let (other, from) = (&fours.chunks[set / LANES], set % LANES);
+                chunk.start[lane] = other.start[from];
+                for (row, other) in chunk.rows.iter_mut().zip(&other.rows) {
+                    row[lane] = other[from];
+                }
+            }
+        }
+        let integral = Path::from_rows(&chunk.rows).integral(rules, group[0].0);
+        for (lane, &(_, set)) in group.iter().enumerate() {
+            let set = &sets[set as usize];
+            let probability = (chunk.start[lane] + integral[lane]) * (0.5 * FRAC_1_PI * FRAC_1_PI);
+            for (e, [i, k]) in PAIRS.into_iter().enumerate() {
+                if set.roles >> e & 1 == 1 {
+                    let [a, b] = PAIRS[5 - e].map(|a| set.at[a]);
+                    let weight = law.scaled[a] * law.scaled[b] * law.pairs.ridged(a, b).0;
+                    out[set.at[i] * students + set.at[k]] += weight * probability;
                 }
             }
         }
     }
 }
 
-/// Determinant of the correlations from which on the rounding of doubles does no harm.
-const WELL_CONDITIONED: f64 = 1e-3;
-
-/// `1 − R²` of the least determined field from which on the points of the path do: their error is some 3⁻²⁴ at this value.
-const UNDETERMINED: f64 = 0.08;
-
-/// Four fields scaled to variance 1, with what their moments are made of.
-#[derive(Debug, Clone, Copy)]
-struct Orthant {
-    correlation: [[f64; 4]; 4],
-    deviation: [f64; 4],
-    /// `s_pq = √(1 − c_pq²)`.
-    sine: [[f64; 4]; 4],
-    /// `1/s_pq` of each of [`PAIRS`].
-    inverse: [f64; 6],
-    /// `ψ_{rs|pq}` of each of [`PAIRS`].
-    angles: [f64; 8],
-    /// Of the correlations.
-    determinant: f64,
+/// Of eight sets, for each pair.
+struct Angles {
+    /// `s_pq` and its square.
+    s: [Lane; 6],
+    rest: [Lane; 6],
+    /// `N_{rs|pq}` and `ψ_{rs|pq}`.
+    minor: [Lane; 6],
+    psi: [Lane; 6],
+    determinant: Lane,
+    /// `C_01 C_23 − C_02 C_13`, `C_01 C_23 − C_03 C_12`, `C_02 C_13 − C_03 C_12`.
+    cross: [Lane; 3],
 }
 
-impl Orthant {
-    /// `None` if a field vanishes: it is never positive.
+impl Angles {
     #[inline(always)]
-    fn new(c: &[f64], n: usize, at: [usize; 4]) -> Option<Self> {
-        let deviation = at.map(|a| c[a * n + a].max(0.0).sqrt());
-        if deviation.contains(&0.0) {
-            return None;
+    fn new<const FUSED: bool>(c: &[Lane; 6]) -> Self {
+        let (mut s, mut rest, mut psi, mut minor) =
+            ([[0.0; LANES]; 6], [[0.0; LANES]; 6], [[0.0; LANES]; 6], [[0.0; LANES]; 6]);
+        let (mut determinant, mut root, mut cross) = ([0.0; LANES], [0.0; LANES], [[0.0; LANES]; 3]);
+        for k in 0..LANES {
+            let c = [c[0][k], c[1][k], c[2][k], c[3][k], c[4][k], c[5][k]];
+            let product = |e: usize, f: usize| Double::<FUSED>::product(c[e], c[f]);
+            let opposite = [product(0, 5), product(1, 4), product(2, 3)];
+            let crossed =
+                [opposite[1].plus(opposite[2]), opposite[0].plus(opposite[2]), opposite[0].plus(opposite[1])];
+            let minor_of = |e: usize| {
+                let [pr, ps, qr, qs] = AROUND[e];
+                let direct = product(pr, ps).plus(product(qr, qs));
+                let inner = crossed[if e < 3 { e } else { 5 - e }].minus(product(e, 5 - e));
+                Double::new(c[5 - e]).minus(direct).plus(inner.times(c[e]))
+            };
+            let minors = [minor_of(0), minor_of(1), minor_of(2), minor_of(3), minor_of(4), minor_of(5)];
+            // Along the first row: the cofactor of C_0k is −N_{0k}.
+            let three = Double::new(1.0).minus(product(3, 3)).minus(product(4, 4)).minus(product(5, 5));
+            let row = minors[5].times(c[0]).plus(minors[4].times(c[1])).plus(minors[3].times(c[2]));
+            let value = three.plus(product(3, 4).times(2.0 * c[5])).minus(row).value();
+            determinant[k] = if value > 0.0 { value } else { 0.0 };
+            root[k] = determinant[k].sqrt();
+            minor[0][k] = minors[0].value();
+            minor[1][k] = minors[1].value();
+            minor[2][k] = minors[2].value();
+            minor[3][k] = minors[3].value();
+            minor[4][k] = minors[4].value();
+            minor[5][k] = minors[5].value();
+            cross[0][k] = opposite[0].minus(opposite[1]).value();
+            cross[1][k] = opposite[0].minus(opposite[2]).value();
+            cross[2][k] = opposite[1].minus(opposite[2]).value();
         }
-        let inverse = deviation.map(|deviation| 1.0 / deviation);
-        let (mut correlation, mut sine) = ([[1.0; 4]; 4], [[0.0; 4]; 4]);
-        for [p, q, ..] in PAIRS {
-            let value = (c[at[p] * n + at[q]] * (inverse[p] * inverse[q])).clamp(-1.0, 1.0);
-            (correlation[p][q], correlation[q][p]) = (value, value);
-            let root = (1.0 - value * value).sqrt();
-            (sine[p][q], sine[q][p]) = (root, root);
+        for e in 0..6 {
+            for k in 0..LANES {
+                rest[e][k] = (1.0 - c[e][k]) * (1.0 + c[e][k]);
+                s[e][k] = rest[e][k].sqrt();
+                psi[e][k] = angle(root[k] * s[e][k], -minor[e][k]);
+            }
         }
-        let (angles, determinant) = conditional_angles(&correlation);
-        let inverse = PAIRS.map(|[p, q, ..]| 1.0 / sine[p][q]);
-        Some(Self { correlation, deviation, sine, inverse, angles, determinant })
+        Self { s, rest, minor, psi, determinant, cross }
     }
 
-    /// `E[x_a x_b 1_0 1_1 1_2 1_3]` for two of the fields; `probability` is that of all four being positive, of no account where
-    /// the two are uncorrelated.
+    /// `2 E[x_a x_b 1_0 1_1 1_2 1_3]` where (a, b) is the complement of pair e, for variances 1, but for `2 C_ab P`.
     #[inline(always)]
-    fn second_moment(&self, a: usize, b: usize, probability: f64) -> f64 {
-        let (c, sine) = (&self.correlation, &self.sine);
-        let mut sum = 0.0;
-        for ((angle, inverse), [p, q, ..]) in self.angles.iter().zip(self.inverse).zip(PAIRS) {
-            let numerator = c[b][q] - c[p][b] * c[p][q];
-            sum += angle * (numerator * inverse * (c[a][p] - c[q][a] * c[q][p]) + sine[p][q] * c[a][q] * c[b][p]);
+    fn moment(&self, c: &[Lane; 6], e: usize) -> Lane {
+        let [ia, ib, ka, kb] = AROUND[e];
+        let mut out = [0.0; LANES];
+        for lane in 0..LANES {
+            let c = |e: usize| c[e][lane];
+            let arc = |e: usize| self.psi[e][lane] * self.s[e][lane];
+            let s = self.s[e][lane];
+            // Covariance of b and k given i, and of a and i given k; the first over s_ik is at most 1.
+            let first = ((c(kb) - c(ib) * c(e)) / s).clamp(-1.0, 1.0);
+            let steps = first * (c(ia) - c(ka) * c(e)) + s * (c(ka) * c(ib));
+            let sum = arc(5 - e)
+                + (arc(ib) * c(ia) + arc(ia) * c(ib))
+                + (arc(kb) * c(ka) + arc(ka) * c(kb))
+                + self.psi[e][lane] * steps;
+            out[lane] = sum * (0.5 * FRAC_1_PI * FRAC_1_PI);
         }
-        let moment = c[a][b] * probability + sum * (0.25 * FRAC_1_PI * FRAC_1_PI);
-        moment * self.deviation[a] * self.deviation[b]
+        out
     }
-}
 
-/// `ψ_{rs|pq}` of each of [`PAIRS`], and the determinant of all.
-#[inline(always)]
-fn conditional_angles(c: &[[f64; 4]; 4]) -> ([f64; 8], f64) {
-    let (mut rr, mut ss, mut rs) = ([1.0; 8], [1.0; 8], [0.0; 8]);
-    for (lane, [p, q, r, s]) in PAIRS.into_iter().enumerate() {
-        let determinant = 1.0 - c[p][q] * c[p][q];
-        let given = |v: usize, w: usize| {
-            c[v][w] * determinant - c[p][v] * c[p][w] - c[q][v] * c[q][w]
-                + c[p][q] * (c[p][v] * c[q][w] + c[q][v] * c[p][w])
-        };
-        (rr[lane], ss[lane], rs[lane]) = (given(r, r), given(s, s), given(r, s));
-    }
-    let mut angles = [0.0; 8];
-    for lane in 0..8 {
-        angles[lane] = between(rr[lane], ss[lane], rs[lane]);
-    }
-    let whole = (rr[0] * ss[0] - rs[0] * rs[0]) / (1.0 - c[0][1] * c[0][1]);
-    // NaN where two fields coincide.
-    (angles, if whole > 0.0 { whole } else { 0.0 })
-}
-
-/// Points of the path.
-const POINTS: usize = 12;
-
-/// `P(x > 0)` of four fields with correlations `c` of the given determinant; `None` if each is nearly determined by the others.
-///
-/// The field b that the others determine least comes in along `t c_pb` (Plackett 1954): `P(0)` is half the probability of the other
-/// three, and `dP/dt = Σ_p c_pb ψ_{rs|pb}/(4π² s_pb)`. With R the multiple correlation of x_b and `Rt = 2y/(1+y²)` the root of the
-/// determinant, `√(1 − R²t²)`, is a rational function of y.
-#[inline(always)]
-fn probability(c: &[[f64; 4]; 4], determinant: f64) -> Option<f64> {
-    let mut others = [0.0; 4];
-    for (b, others) in others.iter_mut().enumerate() {
-        let [p, q, r] = [(b + 1) % 4, (b + 2) % 4, (b + 3) % 4];
-        let (x, y, z) = (c[p][q], c[p][r], c[q][r]);
-        *others = 1.0 - x * x - y * y - z * z + 2.0 * x * y * z;
-    }
-    let mut b = 0;
-    for other in 1..4 {
-        if others[other] < others[b] {
-            b = other;
+    /// What the probabilities need, and how many points. The fields are so paired that the pairs have little to do with each
+    /// other: that is where the determinant without their correlations is least.
+    #[inline(always)]
+    fn path(&self, c: &[Lane; 6], start: &[Lane; 6]) -> (Chunk, [u8; LANES]) {
+        let zero = [0.0; LANES];
+        let mut path = Path { correlation: [zero; 4], minor: [zero; 4], cross: zero, size: zero, near: zero, far: zero };
+        let (mut begin, mut hard) = (zero, zero);
+        for k in 0..LANES {
+            let [d0, d1, d2] = [0, 1, 2].map(|e| self.rest[e][k] * self.rest[5 - e][k]);
+            let first = d0 <= d1 && d0 <= d2;
+            let third = !first && d2 < d1;
+            // One of the pairs on a side, and of those between the sides.
+            let pick = |x: [f64; 3]| {
+                let side = if first { x[0] } else if third { x[2] } else { x[1] };
+                [side, if first { x[1] } else { x[0] }, if third { x[1] } else { x[2] }]
+            };
+            let six = |x: &[Lane; 6]| {
+                let [a, p, q] = pick([x[0][k], x[1][k], x[2][k]]);
+                let [b, r, s] = pick([x[5][k], x[4][k], x[3][k]]);
+                ([a, b], [p, r, q, s])
+            };
+            let (_, between) = six(c);
+            let (_, minors) = six(&self.minor);
+            let ([psi_a, psi_b], psi) = six(start);
+            let ([rest_a, rest_b], _) = six(&self.rest);
+            for e in 0..4 {
+                path.correlation[e][k] = between[e];
+                path.minor[e][k] = minors[e];
+            }
+            let cross = if first { self.cross[2][k] } else if third { self.cross[0][k] } else { self.cross[1][k] };
+            let whole = rest_a * rest_b;
+            path.cross[k] = cross;
+            path.size[k] = whole.sqrt();
+            begin[k] = psi_a * psi_b + FRAC_PI_2 * (psi[0] + psi[1] + psi[2] + psi[3] - 2.0 * PI);
+            // 1 − σ² solve a quadratic equation.
+            let (product, sum) = (self.determinant[k] / whole, 1.0 + (self.determinant[k] - cross * cross) / whole);
+            let square = sum * sum - 4.0 * product;
+            let twice = sum + if square > 0.0 { square.sqrt() } else { 0.0 };
+            let far = (0.5 * twice).clamp(1e-300, 1.0);
+            path.far[k] = far;
+            path.near[k] = (product / far).min(1.0).sqrt();
+            // 1 − R² of a field given both of the other side.
+            let left = |rest: f64, side: f64, x: f64, y: f64| {
+                let other = x - side * y;
+                1.0 - y * y - other * other / rest
+            };
+            let ([a, b], [pr, qs, ps, qr]) = six(c);
+            let next = far
+                .min(left(rest_a, a, pr, qr))
+                .min(left(rest_a, a, ps, qs))
+                .min(left(rest_b, b, pr, ps))
+                .min(left(rest_b, b, qr, qs));
+            hard[k] = hardness(path.near[k], next.max(0.0));
         }
+        (Chunk { rows: path.rows(), start: begin }, rungs(&hard))
     }
-    let left = determinant / others[b];
-    if left < UNDETERMINED {
-        return None;
-    }
-    let others: [usize; 3] = std::array::from_fn(|k| (b + 1 + k) % 4);
-    let mut three = [0.0; 4];
-    for k in 0..3 {
-        three[k] = c[others[k]][others[(k + 1) % 3]];
-    }
-    for cosine in &mut three {
-        *cosine = between(1.0, 1.0, *cosine);
-    }
-    let alone = (three[0] + three[1] + three[2] - PI) / (8.0 * PI);
-    let multiple = (1.0 - left).max(0.0).sqrt();
-    let end = multiple / (1.0 + left.sqrt());
-    if end < 1e-8 {
-        return Some(alone);
-    }
-    let (mut times, mut weights) = ([0.0; POINTS], [0.0; POINTS]);
-    for k in 0..POINTS {
-        let y = end * LEGENDRE[k][0];
-        let inverse = 1.0 / (1.0 + y * y);
-        times[k] = 2.0 * y * inverse / multiple;
-        weights[k] = end * LEGENDRE[k][1] * 2.0 * (1.0 - y * y) * inverse * inverse / multiple;
-    }
-    let mut slopes = [0.0; POINTS];
-    for k in 0..3 {
-        let [p, r, s] = [others[k], others[(k + 1) % 3], others[(k + 2) % 3]];
-        let (along, cpr, cps, crs) = (c[p][b], c[p][r], c[p][s], c[r][s]);
-        let (cbr, cbs) = (c[b][r], c[b][s]);
-        for k in 0..POINTS {
-            let t = times[k];
-            let (ep, er, es) = (t * along, t * cbr, t * cbs);
-            let determinant = 1.0 - ep * ep;
-            let rr = determinant - cpr * cpr - er * er + 2.0 * ep * cpr * er;
-            let ss = determinant - cps * cps - es * es + 2.0 * ep * cps * es;
-            let rs = crs * determinant - cpr * cps - er * es + ep * (cpr * es + er * cps);
-            slopes[k] += along * between(rr, ss, rs) / determinant.sqrt();
-        }
-    }
-    let mut integral = 0.0;
-    for k in 0..POINTS {
-        integral += weights[k] * slopes[k];
-    }
-    Some(alone + integral * (0.25 * FRAC_1_PI * FRAC_1_PI))
-}
-
-/// `ψ = atan2(√(pp·qq − pq²), −pq)`, the angle of two fields.
-#[inline(always)]
-fn between(pp: f64, qq: f64, pq: f64) -> f64 {
-    let square = pp * qq - pq * pq;
-    angle(if square > 0.0 { square.sqrt() } else { 0.0 }, -pq)
-}
-
-/// Gauss–Legendre on (0, 1): points and weights.
-const LEGENDRE: [[f64; 2]; POINTS] = legendre();
-
-const fn legendre() -> [[f64; 2]; POINTS] {
-    const HALF: [(f64, f64); 6] = [
-        (0.125_233_408_511_468_9, 0.249_147_045_813_402_8),
-        (0.367_831_498_998_180_2, 0.233_492_536_538_354_8),
-        (0.587_317_954_286_617_4, 0.203_167_426_723_065_92),
-        (0.769_902_674_194_304_7, 0.160_078_328_543_346_23),
-        (0.904_117_256_370_474_9, 0.106_939_325_995_318_43),
-        (0.981_560_634_246_719_3, 0.047_175_336_386_511_83),
-    ];
-    let mut rule = [[0.0; 2]; POINTS];
-    let mut k = 0;
-    while k < 6 {
-        let (x, w) = HALF[k];
-        rule[2 * k] = [0.5 * (1.0 + x), 0.5 * w];
-        rule[2 * k + 1] = [0.5 * (1.0 - x), 0.5 * w];
-        k += 1;
-    }
-    rule
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gaussian::orthant::Orthant as Careful;
+    use crate::gaussian::Fields;
+    use crate::gaussian::pairs::Pairs;
 
-    /// Covariances of four random vectors in `2 + spread` dimensions: the fewer, the nearer to singular.
-    fn covariances() -> impl Iterator<Item = [f64; 16]> {
-        let mut state = 1_u64;
-        let mut uniform = move || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (state >> 11) as f64 / (1_u64 << 52) as f64 - 1.0
-        };
-        (0..20_000).map(move |k| {
-            let vectors: [[f64; 6]; 4] =
-                std::array::from_fn(|_| std::array::from_fn(|j| if j < 4 + k % 3 { uniform() } else { 0.0 }));
-            std::array::from_fn(|at| vectors[at / 4].iter().zip(vectors[at % 4]).map(|(a, b)| a * b).sum())
-        })
+    fn uniform(state: &mut u64) -> f64 {
+        *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (*state >> 11) as f64 / (1_u64 << 52) as f64 - 1.0
+    }
+
+    /// Pairs and covariance of seven vectors, the first three of which differ from the next three by `closeness`.
+    fn pairs(closeness: f64, state: &mut u64) -> (Pairs, Vec<f64>) {
+        let mut vectors: [[f64; 7]; 7] = std::array::from_fn(|_| std::array::from_fn(|_| uniform(state)));
+        for i in 0..3 {
+            vectors[i] = std::array::from_fn(|k| vectors[i + 3][k] + closeness * uniform(state));
+        }
+        let dot = |a: usize, b: usize| vectors[a].iter().zip(vectors[b]).map(|(x, y)| x * y).sum::<f64>();
+        let covariance: Vec<f64> = (0..49).map(|at| dot(at / 7, at % 7)).collect();
+        let mut pairs = Pairs::default();
+        pairs.load(Fields { students: 3, covariance: &covariance, mean: &[0.0; 7] });
+        (pairs, covariance)
     }
 
     #[test]
-    fn fast_and_careful_agree() {
-        let (mut easy, mut worst) = (0, 0.0_f64);
-        for c in covariances() {
-            let (mut out, mut hard) = ([0.0; 4], Vec::new());
-            add_fours(2, &c, &[1.0; 4], &mut out, &mut hard);
-            if !hard.is_empty() {
-                continue;
-            }
-            easy += 1;
-            let inverse: [f64; 4] = std::array::from_fn(|a| 1.0 / c[5 * a]);
-            let expected = 2.0 * Careful::new(&c, &inverse, [0, 1, 2, 3]).second_moment(2, 3);
-            worst = worst.max((out[1] - expected).abs() / (c[10] * c[15]).sqrt());
+    fn bits_do_not_depend_on_the_instruction_set() {
+        let mut state = 1;
+        for closeness in [1.0, 1e-2, 1e-4, 1e-7] {
+            let (pairs, covariance) = pairs(closeness, &mut state);
+            let law = Law { covariance: &covariance, pairs: &pairs, outputs: &[1.0; 7], scaled: &[1.0; 7] };
+            let sets = sets(3, 7);
+            let [mut dispatched, mut split, mut fused] = [[0.0; 9]; 3];
+            Fours::default().add(&law, &sets, 3, &mut dispatched);
+            add_body::<false>(&mut Fours::default(), &law, &sets, 3, &mut split);
+            add_body::<true>(&mut Fours::default(), &law, &sets, 3, &mut fused);
+            assert_eq!(dispatched.map(f64::to_bits), split.map(f64::to_bits));
+            assert_eq!(dispatched.map(f64::to_bits), fused.map(f64::to_bits));
         }
-        assert!(easy > 5000, "{easy}");
-        // Points of the path, and rounding over the root of the determinant.
-        assert!(worst < 1e-11, "{worst:e}");
+    }
+
+    #[test]
+    fn points_are_as_many_as_it_takes() {
+        let (mut state, mut seen) = (3, [0; HARDEST as usize + 1]);
+        for case in 0..4000 {
+            let (pairs, _) = pairs([1.0, 0.1, 1e-2, 1e-4][case % 4], &mut state);
+            for group in sets(3, 7).chunks_exact(LANES) {
+                let (mut c, mut psi) = ([[0.0; LANES]; 6], [[0.0; LANES]; 6]);
+                for (lane, set) in group.iter().enumerate() {
+                    for (e, [p, q]) in PAIRS.into_iter().enumerate() {
+                        (c[e][lane], psi[e][lane]) = pairs.ridged(set.at[p], set.at[q]);
+                    }
+                }
+                let (chunk, rungs) = Angles::new::<false>(&c).path(&c, &psi);
+                let path = Path::from_rows(&chunk.rows);
+                let panels = path.integral(&RULES, HARDEST);
+                for lane in 0..LANES {
+                    seen[usize::from(rungs[lane])] += 1;
+                    let error = (path.integral(&RULES, rungs[lane])[lane] - panels[lane]).abs();
+                    // Of 4π² P: what points leave at the edge of a rung, and the panels' own.
+                    assert!(error < 5e-12, "{} {}: {error:e}", rungs[lane], path.near[lane]);
+                }
+            }
+        }
+        assert!(seen.iter().all(|&count| count > 0), "{seen:?}");
     }
 }

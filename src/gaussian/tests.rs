@@ -316,3 +316,32 @@ fn four_fields_in_or_near_a_plane() {
         assert!(difference < 3e-9, "{outside:e}: {difference:e}");
     }
 }
+
+#[test]
+fn explore_everywhere() {
+    let env = |name: &str, default: u64| std::env::var(name).map(|s| s.parse().unwrap()).unwrap_or(default);
+    let (seed, cases, points, erfpoints) = (env("SEED", 1), env("CASES", 0), env("POINTS", 40), env("ERF", 0));
+    let (low, high) = (env("LOW", 1), env("HIGH", 4));
+    let mut state = seed;
+    let mut uniform = move || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 11) as f64 / (1_u64 << 52) as f64 - 1.0
+    };
+    let (mut wr, mut we) = ([0.0f64; 5], [0.0f64; 5]);
+    let bar = std::env::var("BAR").map(|s| s.parse().unwrap()).unwrap_or(1e-9);
+    for case in 0..cases {
+        let vectors: Vec<[f64; 4]> = (0..5).map(|_| std::array::from_fn(|_| uniform())).collect();
+        let depth = (low + case % (high - low + 1)) as usize;
+        let students = 1 + (case as usize / 4) % 3;
+        let rows: Vec<&[f64]> = vectors.iter().map(|v| &v[..depth]).collect();
+        let c = gram(&rows);
+        let fields = Fields { students, covariance: &c, mean: &[0.0; 5] };
+        let relu = if points > 0 { check(&Activation::Relu, &Activation::Relu, fields, &OUTPUTS, Quadrature::Split { points: points as usize }) } else { 0.0 };
+        let erf = if erfpoints > 0 { check(&Activation::Erf, &Activation::Erf, fields, &OUTPUTS, Quadrature::Trapezoidal { points: erfpoints as usize }) } else { 0.0 };
+        wr[depth] = wr[depth].max(relu); we[depth] = we[depth].max(erf);
+        if !(relu < if depth > 1 { bar } else { 2e-8 }) || !(erf < 1e-9) {
+            println!("case {case} depth {depth} students {students} relu {relu:e} erf {erf:e} {vectors:?}");
+        }
+    }
+    println!("worst relu {wr:?} erf {we:?}");
+}
