@@ -2,8 +2,9 @@
 
 use std::f64::consts::{FRAC_1_PI, FRAC_PI_2};
 
-/// Share of the variance of a field outside the plane that counts as none; the moments change by about as much.
-const OUTSIDE: f64 = 1e-9;
+/// Share of the variance of a field outside the plane that counts as none; the moments change by about as much. The general
+/// formulas lose as many digits to rounding there.
+pub(super) const OUTSIDE: f64 = 1e-10;
 
 /// Fields `x_k = σ_k ρ cos(φ − φ_k)` with `ρ² ~ χ²_2` and φ uniform: all are positive on one arc.
 #[derive(Debug, Clone, Copy)]

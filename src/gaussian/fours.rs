@@ -10,7 +10,7 @@ use multiversion::multiversion;
 use multiversion::target::target_cfg_f;
 
 use super::double::Double;
-use super::flat::Flat;
+use super::flat::{Flat, OUTSIDE};
 use super::lanes::{LANES, Lane, angle};
 use super::pairs::Pairs;
 use super::path::{HARDEST, Path, ROWS, RULES, hardness, rungs};
@@ -18,11 +18,10 @@ use super::path::{HARDEST, Path, ROWS, RULES, hardness, rungs};
 /// The pairs of four fields; the complement of pair e is 5 − e.
 pub(super) const PAIRS: [[usize; 2]; 6] = [[0, 1], [0, 2], [0, 3], [1, 2], [1, 3], [2, 3]];
 /// For each pair (p, q) with complement (r, s): the pairs (p, r), (p, s), (q, r), (q, s).
-const AROUND: [[usize; 4]; 6] =
-    [[1, 2, 3, 4], [0, 2, 3, 5], [0, 1, 4, 5], [0, 4, 1, 5], [0, 3, 2, 5], [1, 3, 2, 4]];
+const AROUND: [[usize; 4]; 6] = [[1, 2, 3, 4], [0, 2, 3, 5], [0, 1, 4, 5], [0, 4, 1, 5], [0, 3, 2, 5], [1, 3, 2, 4]];
 
 /// Determinant of correlations below which the four fields may lie in a plane.
-const FLAT: f64 = 1e-18;
+const FLAT: f64 = OUTSIDE * OUTSIDE;
 
 /// Four different fields, in ascending order.
 #[derive(Debug, Clone, Copy)]
@@ -211,8 +210,7 @@ impl Angles {
             let c = [c[0][k], c[1][k], c[2][k], c[3][k], c[4][k], c[5][k]];
             let product = |e: usize, f: usize| Double::<FUSED>::product(c[e], c[f]);
             let opposite = [product(0, 5), product(1, 4), product(2, 3)];
-            let crossed =
-                [opposite[1].plus(opposite[2]), opposite[0].plus(opposite[2]), opposite[0].plus(opposite[1])];
+            let crossed = [opposite[1].plus(opposite[2]), opposite[0].plus(opposite[2]), opposite[0].plus(opposite[1])];
             let minor_of = |e: usize| {
                 let [pr, ps, qr, qs] = AROUND[e];
                 let direct = product(pr, ps).plus(product(qr, qs));
@@ -272,7 +270,8 @@ impl Angles {
     #[inline(always)]
     fn path(&self, c: &[Lane; 6], start: &[Lane; 6]) -> (Chunk, [u8; LANES]) {
         let zero = [0.0; LANES];
-        let mut path = Path { correlation: [zero; 4], minor: [zero; 4], cross: zero, size: zero, near: zero, far: zero };
+        let mut path =
+            Path { correlation: [zero; 4], minor: [zero; 4], cross: zero, size: zero, near: zero, far: zero };
         let (mut begin, mut hard) = (zero, zero);
         for k in 0..LANES {
             let [d0, d1, d2] = [0, 1, 2].map(|e| self.rest[e][k] * self.rest[5 - e][k]);
@@ -280,7 +279,13 @@ impl Angles {
             let third = !first && d2 < d1;
             // One of the pairs on a side, and of those between the sides.
             let pick = |x: [f64; 3]| {
-                let side = if first { x[0] } else if third { x[2] } else { x[1] };
+                let side = if first {
+                    x[0]
+                } else if third {
+                    x[2]
+                } else {
+                    x[1]
+                };
                 [side, if first { x[1] } else { x[0] }, if third { x[1] } else { x[2] }]
             };
             let six = |x: &[Lane; 6]| {
@@ -296,7 +301,13 @@ impl Angles {
                 path.correlation[e][k] = between[e];
                 path.minor[e][k] = minors[e];
             }
-            let cross = if first { self.cross[2][k] } else if third { self.cross[0][k] } else { self.cross[1][k] };
+            let cross = if first {
+                self.cross[2][k]
+            } else if third {
+                self.cross[0][k]
+            } else {
+                self.cross[1][k]
+            };
             let whole = rest_a * rest_b;
             path.cross[k] = cross;
             path.size[k] = whole.sqrt();
@@ -337,10 +348,12 @@ mod tests {
     }
 
     /// Pairs and covariance of seven vectors, the first three of which differ from the next three by `closeness`.
-    fn pairs(closeness: f64, state: &mut u64) -> (Pairs, Vec<f64>) {
-        let mut vectors: [[f64; 7]; 7] = std::array::from_fn(|_| std::array::from_fn(|_| uniform(state)));
+    fn pairs(dims: usize, closeness: f64, state: &mut u64) -> (Pairs, Vec<f64>) {
+        let mut vector = || -> [f64; 7] { std::array::from_fn(|k| if k < dims { uniform(state) } else { 0.0 }) };
+        let mut vectors: [[f64; 7]; 7] = std::array::from_fn(|_| vector());
         for i in 0..3 {
-            vectors[i] = std::array::from_fn(|k| vectors[i + 3][k] + closeness * uniform(state));
+            let other = vector();
+            vectors[i] = std::array::from_fn(|k| vectors[i + 3][k] + closeness * other[k]);
         }
         let dot = |a: usize, b: usize| vectors[a].iter().zip(vectors[b]).map(|(x, y)| x * y).sum::<f64>();
         let covariance: Vec<f64> = (0..49).map(|at| dot(at / 7, at % 7)).collect();
@@ -353,7 +366,7 @@ mod tests {
     fn bits_do_not_depend_on_the_instruction_set() {
         let mut state = 1;
         for closeness in [1.0, 1e-2, 1e-4, 1e-7] {
-            let (pairs, covariance) = pairs(closeness, &mut state);
+            let (pairs, covariance) = pairs(7, closeness, &mut state);
             let law = Law { covariance: &covariance, pairs: &pairs, outputs: &[1.0; 7], scaled: &[1.0; 7] };
             let sets = sets(3, 7);
             let [mut dispatched, mut split, mut fused] = [[0.0; 9]; 3];
@@ -369,7 +382,7 @@ mod tests {
     fn points_are_as_many_as_it_takes() {
         let (mut state, mut seen) = (3, [0; HARDEST as usize + 1]);
         for case in 0..4000 {
-            let (pairs, _) = pairs([1.0, 0.1, 1e-2, 1e-4][case % 4], &mut state);
+            let (pairs, _) = pairs(4 + case % 3, [1.0, 0.1, 1e-2, 1e-4][case % 4], &mut state);
             for group in sets(3, 7).chunks_exact(LANES) {
                 let (mut c, mut psi) = ([[0.0; LANES]; 6], [[0.0; LANES]; 6]);
                 for (lane, set) in group.iter().enumerate() {

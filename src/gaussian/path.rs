@@ -43,7 +43,7 @@ pub(super) struct Node {
     weight: f64,
 }
 
-/// Numbers of points, each with the largest [`hardness`] for which they leave some 2e-14 of a probability. Then panels.
+/// Numbers of points, each with the largest [`hardness`] for which they leave 2e-14 of a probability. Beyond, panels.
 const LADDER: [(usize, f64); 10] = [
     (3, 0.036),
     (4, 0.112),
@@ -58,7 +58,7 @@ const LADDER: [(usize, f64); 10] = [
 ];
 /// Place of the points of a panel.
 const PANEL: usize = 7;
-/// Panels shrink by this factor towards y = 1; the rate of Gauss–Legendre on one is that of 24 decimal halvings.
+/// Panels shrink by this factor towards y = 1; there n points leave 3.3⁻²ⁿ.
 const SHRINK: f64 = 1.0 / 3.5;
 const MOST_PANELS: usize = 20;
 

@@ -51,7 +51,8 @@ fn few(pairs: &Pairs, students: usize, outputs: &[Lane], along: &mut [Lane], out
     let mut common = [0.0; LANES];
     along.fill([0.0; LANES]);
     for a in 0..pairs.n {
-        let (oa, c, s, psi) = (output(a), row(&pairs.c, a, blocks), row(&pairs.s, a, blocks), row(&pairs.psi, a, blocks));
+        let (oa, c, s, psi) =
+            (output(a), row(&pairs.c, a, blocks), row(&pairs.s, a, blocks), row(&pairs.psi, a, blocks));
         for b in 0..blocks {
             for k in 0..LANES {
                 along[b][k] += oa * c[b][k];
@@ -202,9 +203,13 @@ impl Expectations for Relu {
             self.special(outputs, students, out);
         }
         self.scaled.clear();
-        self.scaled.extend(outputs.iter().zip(&self.pairs.inverse).map(|(c, inverse)| {
-            if *inverse > 0.0 { c / inverse.sqrt() } else { 0.0 }
-        }));
+        self.scaled.extend(
+            outputs.iter().zip(&self.pairs.inverse).map(
+                |(c, inverse)| {
+                    if *inverse > 0.0 { c / inverse.sqrt() } else { 0.0 }
+                },
+            ),
+        );
         let law = Law { covariance: fields.covariance, pairs: &self.pairs, outputs, scaled: &self.scaled };
         let sets = if self.pairs.degenerate { &self.left } else { &self.sets };
         self.fours.add(&law, sets, students, out);
