@@ -10,6 +10,7 @@
 //! Closed forms: erf (Saad & Solla 1995), ReLU, linear and quadratic; quadrature for everything else and wherever biases spoil
 //! a closed form. [`expectations`] picks.
 
+mod angles;
 mod cursor;
 mod curve;
 mod double;
@@ -147,5 +148,7 @@ fn closed(
     }
 }
 
+#[cfg(test)]
+mod property_tests;
 #[cfg(test)]
 mod tests;

@@ -17,7 +17,8 @@ use std::f64::consts::{FRAC_1_PI, PI, TAU};
 
 use multiversion::multiversion;
 
-use super::fours::{Fours, Law, PAIRS, Set, sets};
+use super::angles::PAIRS;
+use super::fours::{Fours, Law, Set, sets};
 use super::lanes::{LANES, Lane};
 use super::pairs::{Pairs, product, square, triple};
 use super::{Expectations, Fields};
