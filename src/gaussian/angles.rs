@@ -23,6 +23,10 @@ pub(super) struct Chunk {
     pub(super) start: Lane,
 }
 
+impl Chunk {
+    pub(super) const EMPTY: Self = Self { rows: [[0.0; LANES]; ROWS], start: [0.0; LANES] };
+}
+
 /// Of eight sets, for each pair.
 pub(super) struct Angles {
     /// `s_pq` and its square.

@@ -25,6 +25,18 @@ pub(super) struct Set {
     pub(super) roles: u8,
 }
 
+impl Set {
+    /// `(i, k, a, b)` in all its roles.
+    #[inline(always)]
+    pub(super) fn in_roles(&self) -> impl Iterator<Item = (usize, usize, usize, usize)> {
+        let Self { at, roles } = *self;
+        (0..6).filter(move |e| roles >> e & 1 == 1).map(move |e| {
+            let ([i, k], [a, b]) = (PAIRS[e], PAIRS[5 - e]);
+            (at[i], at[k], at[a], at[b])
+        })
+    }
+}
+
 /// All sets with at least two students, those with few roles first, and then so that neighbours add to different entries.
 pub(super) fn sets(students: usize, n: usize) -> Vec<Set> {
     let mut sets = Vec::new();
@@ -54,11 +66,23 @@ pub(super) struct Law<'a> {
     pub(super) scaled: &'a [f64],
 }
 
+impl Law<'_> {
+    /// Adds what a set contributes if it lies in a plane.
+    fn flat(&self, set: &Set, students: usize, out: &mut [f64]) -> bool {
+        let Some(flat) = Flat::new(self.covariance, self.outputs.len(), set.at) else { return false };
+        for (e, (i, k, a, b)) in (0..6).filter(|e| set.roles >> e & 1 == 1).zip(set.in_roles()) {
+            let [p, q] = PAIRS[5 - e];
+            out[i * students + k] += 2.0 * self.outputs[a] * self.outputs[b] * flat.second_moment(p, q);
+        }
+        true
+    }
+}
+
 /// Scratch.
 #[derive(Debug, Default)]
 pub(super) struct Fours {
     chunks: Vec<Chunk>,
-    /// Place in `sets` and rung of what needs a probability.
+    /// Rung and place in `sets` of what needs a probability; then by rung.
     order: Vec<(u8, u32)>,
     sorted: Vec<(u8, u32)>,
 }
@@ -66,8 +90,6 @@ pub(super) struct Fours {
 impl Fours {
     /// Adds to `out` (K×K, i < k) what `sets` contribute to `Σ_ab c_a c_b E[1_i 1_k r_a r_b]` in their roles.
     pub(super) fn add(&mut self, law: &Law<'_>, sets: &[Set], students: usize, out: &mut [f64]) {
-        self.order.clear();
-        self.chunks.clear();
         if !sets.is_empty() {
             add(self, law, sets, students, out);
         }
@@ -85,64 +107,63 @@ fn add(fours: &mut Fours, law: &Law<'_>, sets: &[Set], students: usize, out: &mu
 
 #[inline(always)]
 fn add_body<const FUSED: bool>(fours: &mut Fours, law: &Law<'_>, sets: &[Set], students: usize, out: &mut [f64]) {
-    let rules = &*RULES;
-    let mut any_rung = 0_u32;
-    for (first, group) in sets.chunks(LANES).enumerate() {
-        let (mut c, mut psi, mut scaled) = ([[0.0; LANES]; 6], [[0.0; LANES]; 6], [[0.0; LANES]; 4]);
+    fours.order.clear();
+    fours.sorted.clear();
+    fours.chunks.resize(sets.len().div_ceil(LANES).max(fours.chunks.len()), Chunk::EMPTY);
+    for (chunk, group) in sets.chunks(LANES).enumerate() {
+        let (mut c, mut scaled) = ([[0.0; LANES]; 6], [[0.0; LANES]; 4]);
         let mut any = 0;
         for (lane, set) in group.iter().enumerate() {
             any |= set.roles;
-            for (e, [p, q]) in PAIRS.into_iter().enumerate() {
-                (c[e][lane], psi[e][lane]) = law.pairs.ridged(set.at[p], set.at[q]);
+            for (c, [p, q]) in c.iter_mut().zip(PAIRS) {
+                c[lane] = law.pairs.ridged(set.at[p], set.at[q])[0];
             }
             for (scaled, at) in scaled.iter_mut().zip(set.at) {
                 scaled[lane] = law.scaled[at];
             }
         }
         let angles = Angles::new::<FUSED>(&c);
-        let (chunk, rungs) = angles.path(&c, &psi);
-        fours.chunks.push(chunk);
-        let mut roles = [0_u8; LANES];
+        let (mut roles, mut correlated) = ([0_u8; LANES], [false; LANES]);
         for (lane, set) in group.iter().enumerate() {
-            roles[lane] = set.roles;
-            if angles.determinant[lane] < FLAT
-                && let Some(flat) = Flat::new(law.covariance, law.outputs.len(), set.at)
-            {
-                roles[lane] = 0;
-                for (e, [i, k]) in PAIRS.into_iter().enumerate() {
-                    if set.roles >> e & 1 == 1 {
-                        let [a, b] = PAIRS[5 - e];
-                        let weight = 2.0 * law.outputs[set.at[a]] * law.outputs[set.at[b]];
-                        out[set.at[i] * students + set.at[k]] += weight * flat.second_moment(a, b);
-                    }
-                }
+            if angles.determinant[lane] < FLAT && law.flat(set, students, out) {
+                continue;
             }
+            roles[lane] = set.roles;
             // Uncorrelated values do without the probability, which is half the work.
-            let correlated = |e: usize| roles[lane] >> e & 1 == 1 && c[5 - e][lane] != 0.0;
-            if (0..6).any(correlated) {
-                any_rung |= 1 << rungs[lane];
-                fours.order.push((rungs[lane], (first * LANES + lane) as u32));
+            correlated[lane] = (0..6).any(|e| set.roles >> e & 1 == 1 && c[5 - e][lane] != 0.0);
+        }
+        for e in (0..6).filter(|e| any >> e & 1 == 1) {
+            let ([i, k], [a, b]) = (PAIRS[e], PAIRS[5 - e]);
+            let moment = angles.moment(&c, e);
+            for (lane, set) in group.iter().enumerate().filter(|(lane, _)| roles[*lane] >> e & 1 == 1) {
+                out[set.at[i] * students + set.at[k]] += scaled[a][lane] * scaled[b][lane] * moment[lane];
             }
         }
-        for e in 0..6 {
-            if any >> e & 1 == 1 {
-                let [i, k] = PAIRS[e];
-                let [a, b] = PAIRS[5 - e];
-                let moment = angles.moment(&c, e);
-                for (lane, set) in group.iter().enumerate() {
-                    if roles[lane] >> e & 1 == 1 {
-                        out[set.at[i] * students + set.at[k]] += scaled[a][lane] * scaled[b][lane] * moment[lane];
-                    }
+        if correlated.contains(&true) {
+            let mut psi = [[0.0; LANES]; 6];
+            for (lane, set) in group.iter().enumerate() {
+                for (psi, [p, q]) in psi.iter_mut().zip(PAIRS) {
+                    psi[lane] = law.pairs.ridged(set.at[p], set.at[q])[1];
                 }
+            }
+            let (numbers, rungs) = angles.path(&c, &psi);
+            fours.chunks[chunk] = numbers;
+            for lane in (0..group.len()).filter(|&lane| correlated[lane]) {
+                fours.order.push((rungs[lane], (chunk * LANES + lane) as u32));
             }
         }
     }
+    probabilities(fours, law, sets, students, out);
+}
+
+/// Adds what the probabilities contribute.
+#[inline(always)]
+fn probabilities(fours: &mut Fours, law: &Law<'_>, sets: &[Set], students: usize, out: &mut [f64]) {
+    let rules = &*RULES;
     // The hardest first, so that few vectors mix rungs.
-    fours.sorted.clear();
-    for rung in (0..=HARDEST).rev() {
-        if any_rung >> rung & 1 == 1 {
-            fours.sorted.extend(fours.order.iter().filter(|x| x.0 == rung));
-        }
+    let present = fours.order.iter().fold(0_u32, |present, (rung, _)| present | 1 << rung);
+    for rung in (0..=HARDEST).rev().filter(|rung| present >> rung & 1 == 1) {
+        fours.sorted.extend(fours.order.iter().filter(|x| x.0 == rung));
     }
     for group in fours.sorted.chunks(LANES) {
         let first = group[0].1 as usize;
@@ -162,12 +183,9 @@ fn add_body<const FUSED: bool>(fours: &mut Fours, law: &Law<'_>, sets: &[Set], s
         for (lane, &(_, set)) in group.iter().enumerate() {
             let set = &sets[set as usize];
             let probability = (chunk.start[lane] + integral[lane]) * (0.5 * FRAC_1_PI * FRAC_1_PI);
-            for (e, [i, k]) in PAIRS.into_iter().enumerate() {
-                if set.roles >> e & 1 == 1 {
-                    let [a, b] = PAIRS[5 - e].map(|a| set.at[a]);
-                    let weight = law.scaled[a] * law.scaled[b] * law.pairs.ridged(a, b).0;
-                    out[set.at[i] * students + set.at[k]] += weight * probability;
-                }
+            for (i, k, a, b) in set.in_roles() {
+                let weight = law.scaled[a] * law.scaled[b] * law.pairs.ridged(a, b)[0];
+                out[i * students + k] += weight * probability;
             }
         }
     }
@@ -224,7 +242,7 @@ mod tests {
                 let (mut c, mut psi) = ([[0.0; LANES]; 6], [[0.0; LANES]; 6]);
                 for (lane, set) in group.iter().enumerate() {
                     for (e, [p, q]) in PAIRS.into_iter().enumerate() {
-                        (c[e][lane], psi[e][lane]) = pairs.ridged(set.at[p], set.at[q]);
+                        [c[e][lane], psi[e][lane]] = pairs.ridged(set.at[p], set.at[q]);
                     }
                 }
                 let (chunk, rungs) = Angles::new::<false>(&c).path(&c, &psi);

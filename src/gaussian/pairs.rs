@@ -151,9 +151,9 @@ impl Pairs {
 
     /// Correlation less a ridge, and ψ for that.
     #[inline(always)]
-    pub(super) fn ridged(&self, a: usize, b: usize) -> (f64, f64) {
+    pub(super) fn ridged(&self, a: usize, b: usize) -> [f64; 2] {
         let [correlation, psi] = &self.ridged[a * self.blocks + b / LANES];
-        (correlation[b % LANES], psi[b % LANES])
+        [correlation[b % LANES], psi[b % LANES]]
     }
 
     /// Whether the sine of the angle between two fields is at most √`square`, and if so whether they point the same way.
