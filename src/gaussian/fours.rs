@@ -169,7 +169,7 @@ fn probabilities(fours: &mut Fours, law: &Law<'_>, sets: &[Set], students: usize
         let first = group[0].1 as usize;
         let mut chunk = fours.chunks[first / LANES];
         // Most often they still stand side by side.
-        if first % LANES != 0 || group.windows(2).any(|pair| pair[1].1 != pair[0].1 + 1) {
+        if !first.is_multiple_of(LANES) || group.windows(2).any(|pair| pair[1].1 != pair[0].1 + 1) {
             for lane in 0..LANES {
                 let set = group[lane.min(group.len() - 1)].1 as usize;
                 let (other, from) = (&fours.chunks[set / LANES], set % LANES);

@@ -23,7 +23,7 @@ pub(super) struct Path {
     pub(super) correlation: [Lane; 4],
     /// `N_{rs|pq}`.
     pub(super) minor: [Lane; 4],
-    /// `C_pq C_rs − C_ps C_qr` for the first two pairs.
+    /// `C_pq C_rs − C_ps C_qr` for the first two pairs; less that for the others.
     pub(super) cross: Lane,
     /// `√D₀`.
     pub(super) size: Lane,
@@ -138,8 +138,8 @@ impl Path {
         // In d = 1 − y², panels from 1 to what it is at t = 1.
         let mut last = [0.0; LANES];
         let (mut from, mut edge) = ([1.0; LANES], 1.0);
-        for k in 0..LANES {
-            last[k] = 2.0 * self.near[k] / (1.0 + self.near[k]);
+        for (last, near) in last.iter_mut().zip(self.near) {
+            *last = 2.0 * near / (1.0 + near);
         }
         for panel in 1..=MOST_PANELS {
             edge *= SHRINK;
