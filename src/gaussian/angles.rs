@@ -84,6 +84,11 @@ impl Angles {
         Self { s, rest, minor, psi, determinant, cross }
     }
 
+    /// `s_pq` of the two fields of a set that are nearest to parallel.
+    pub(super) fn least_sine(&self, lane: usize) -> f64 {
+        self.s.iter().fold(1.0, |least, s| s[lane].min(least))
+    }
+
     /// `2 E[x_a x_b 1_0 1_1 1_2 1_3]` where (a, b) is the complement of pair e, for variances 1, but for `2 C_ab P`.
     #[inline(always)]
     pub(super) fn moment(&self, c: &[Lane; 6], e: usize) -> Lane {

@@ -67,9 +67,9 @@ pub(super) struct Law<'a> {
 }
 
 impl Law<'_> {
-    /// Adds what a set contributes if it lies in a plane.
-    fn flat(&self, set: &Set, students: usize, out: &mut [f64]) -> bool {
-        let Some(flat) = Flat::new(self.covariance, self.outputs.len(), set.at) else { return false };
+    /// Adds what a set contributes if it lies in a plane; `sine` is that of its least angle.
+    fn flat(&self, set: &Set, sine: f64, students: usize, out: &mut [f64]) -> bool {
+        let Some(flat) = Flat::new(self.covariance, self.outputs.len(), set.at, sine) else { return false };
         for (e, (i, k, a, b)) in (0..6).filter(|e| set.roles >> e & 1 == 1).zip(set.in_roles()) {
             let [p, q] = PAIRS[5 - e];
             out[i * students + k] += 2.0 * self.outputs[a] * self.outputs[b] * flat.second_moment(p, q);
@@ -125,7 +125,7 @@ fn add_body<const FUSED: bool>(fours: &mut Fours, law: &Law<'_>, sets: &[Set], s
         let angles = Angles::new::<FUSED>(&c);
         let (mut roles, mut correlated) = ([0_u8; LANES], [false; LANES]);
         for (lane, set) in group.iter().enumerate() {
-            if angles.determinant[lane] < FLAT && law.flat(set, students, out) {
+            if angles.determinant[lane] < FLAT && law.flat(set, angles.least_sine(lane), students, out) {
                 continue;
             }
             roles[lane] = set.roles;
