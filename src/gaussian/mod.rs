@@ -10,6 +10,7 @@
 //! Closed forms: erf (Saad & Solla 1995), ReLU, linear and quadratic; quadrature for everything else and wherever biases spoil
 //! a closed form. [`expectations`] picks.
 
+mod angles;
 mod cursor;
 mod curve;
 mod double;
@@ -19,7 +20,8 @@ mod flat;
 mod fours;
 mod integrals;
 mod lanes;
-mod orthant;
+mod pairs;
+mod path;
 mod planes;
 mod polynomial;
 mod quadrature;
@@ -146,5 +148,7 @@ fn closed(
     }
 }
 
+#[cfg(test)]
+mod property_tests;
 #[cfg(test)]
 mod tests;
