@@ -1,6 +1,6 @@
 //! Dual kernels `E[f(x) g(y)]` of two standard normal variables as functions of their correlation.
 
-use std::f64::consts::{FRAC_1_PI, FRAC_2_PI, PI};
+use std::f64::consts::{FRAC_1_PI, FRAC_2_PI};
 
 use super::hermite::HermiteSeries;
 use crate::error::Result;
@@ -94,6 +94,8 @@ pub fn horner(coefficients: &[f64], x: f64) -> [f64; 3] {
 
 #[cfg(test)]
 mod tests {
+    use std::f64::consts::PI;
+
     use super::*;
 
     #[test]

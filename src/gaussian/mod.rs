@@ -14,6 +14,7 @@ mod cursor;
 mod curve;
 mod double;
 mod dual;
+mod dual_lanes;
 mod erf;
 mod factor;
 mod flat;
