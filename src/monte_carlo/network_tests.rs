@@ -57,7 +57,7 @@ fn plain_step(problem: &SingleIndex, eta: f64, a: &mut [f64], u: &mut Array2<f64
 #[test]
 fn population_steps_are_those_of_plain_loops() {
     for (activation, dimension) in [(Activation::Relu, 7), (Activation::Erf, 40), (Activation::Tanh, 13)] {
-        let problem = problem(activation, 5, 0.5);
+        let problem = problem(activation, 5, 0.1);
         let mut network = Network::new(problem.clone(), settings(dimension, 0.05)).unwrap();
         let (mut a, mut u) = (problem.a.clone(), network.directions(0).unwrap());
         for step in 1..=20 {
