@@ -113,6 +113,13 @@ fn gap(a: &Runs, b: &Runs) -> f64 {
     pairs.fold(0.0, |most, (a, b)| (a - b).abs().max(most))
 }
 
+/// The limit of steps that are halved, errors being of first order.
+fn extrapolated(coarse: &Runs, fine: &Runs) -> Runs {
+    let numbers = |(coarse, fine): (&Vec<f64>, &Vec<f64>)| fine.iter().zip(coarse).map(|(f, c)| 2.0 * f - c).collect();
+    let times = |(coarse, fine): (&Vec<Vec<f64>>, &Vec<Vec<f64>>)| coarse.iter().zip(fine).map(numbers).collect();
+    coarse.iter().zip(fine).map(times).collect()
+}
+
 /// Mean and standard error over runs of one number of the rows, at each time.
 fn over_runs(runs: &Runs, at: usize) -> (Vec<f64>, Vec<f64>) {
     let times = runs.first().map_or(0, Vec::len);
@@ -142,10 +149,11 @@ fn run(level: Level) -> std::result::Result<Report, Box<dyn Error>> {
         };
         let starts = Network::new(problem.clone(), settings(0))?.states();
         let full = flows(&problem, &starts, Flow::Full, &times)?;
-        let mut found = Runs::new();
+        let (mut found, mut limit) = (Runs::new(), Runs::new());
         let mut gaps = Vec::new();
         for halvings in 0..=HALVINGS {
-            found = network(&problem, settings(halvings), &times)?;
+            let coarse = std::mem::replace(&mut found, network(&problem, settings(halvings), &times)?);
+            limit = extrapolated(&coarse, &found);
             gaps.push(gap(&found, &full));
         }
         let order = |k: usize| (gaps[k] / gaps[k + 1]).log2();
@@ -166,6 +174,16 @@ fn run(level: Level) -> std::result::Result<Report, Box<dyn Error>> {
                 0.0,
             )
             .why("orders of the last two halvings within 0.15 of that of Euler steps");
+
+        report
+            .gate(
+                &format!("{label}: distance to the full flow extrapolated to η = 0, over that at the finest step"),
+                SOURCE,
+                Expected::AtMost(0.05),
+                gap(&limit, &full) / gaps[HALVINGS],
+                0.0,
+            )
+            .why("the next order in η, to which the finest step is 1/200 of the first layer's time, 1/16 of the second's");
 
         // The simplified flow, to the same end in all cases.
         let long = spread(1e-3_f64.max(case.step), END, 60);
