@@ -14,7 +14,7 @@
 //! |---|---|---|---|
 //! | [`problem::Population`] | [`kinetic::Kinetic`], [`averaged::Averaged`] | [`monte_carlo::Agents`] | [`exact`] |
 //! | [`problem::Committee`] | [`order_parameters::OrderParameters`], [`order_parameters::Fluctuations`] | [`monte_carlo::OnlineSgd`], [`monte_carlo::OverlapChain`] | [`exact::LinearStudent`] |
-//! | [`problem::SingleIndex`] | [`neurons::NeuronFlow`] | | |
+//! | [`problem::SingleIndex`] | [`neurons::NeuronFlow`] | [`monte_carlo::Network`] | |
 //!
 //! # The equations
 //!

@@ -15,6 +15,7 @@ mod cursor;
 mod curve;
 mod double;
 mod dual;
+mod dual_lanes;
 mod erf;
 mod factor;
 mod flat;

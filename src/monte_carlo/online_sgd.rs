@@ -230,7 +230,7 @@ impl Run for Weights {
 }
 
 /// `count` orthonormal vectors in random directions, uniform: Gram–Schmidt, twice, on Gaussian vectors.
-fn random_frame(key: Key, dimension: usize, stride: usize, count: usize) -> Buffer {
+pub(super) fn random_frame(key: Key, dimension: usize, stride: usize, count: usize) -> Buffer {
     let mut frame = zeros(count * stride);
     for j in 0..count {
         let (before, axis) = frame.split_at_mut(j * stride);

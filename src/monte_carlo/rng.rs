@@ -51,6 +51,8 @@ pub enum Purpose {
     ChiSquareRetry,
     /// The overlaps of a random student.
     RandomStudent,
+    /// Second layer and directions of random neurons.
+    RandomNeurons,
 }
 
 /// The key of one stream of random numbers.

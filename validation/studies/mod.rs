@@ -33,9 +33,11 @@ mod joint;
 mod linear_sgd;
 mod lqg;
 mod momentum;
+mod network_against_flow;
 mod order_parameter_steps;
 mod ornstein_uhlenbeck;
 mod schedules;
+mod sgd_against_flow;
 mod sgd_runs;
 mod stationary;
 mod teacher_student;
@@ -122,6 +124,8 @@ studies![
     hermite,
     full_against_simplified,
     zero_risk,
+    network_against_flow,
+    sgd_against_flow,
 ];
 
 /// Asserts every gate of a study at the quick level, and that it has data and a picture to show.
