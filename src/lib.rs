@@ -114,6 +114,7 @@ pub mod gaussian;
 pub mod grid;
 pub mod kinetic;
 pub mod monte_carlo;
+pub mod neurons;
 pub mod numerics;
 pub mod order_parameters;
 pub mod output;
