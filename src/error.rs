@@ -250,7 +250,9 @@ pub enum Warning {
         allowed: f64,
     },
     /// Mass reached an end of a box, where the equation goes on.
-    #[error("mass {mass:e} lies in the outermost cells of {coordinate} at t = {time}: widen its box (expected below {allowed:e})")]
+    #[error(
+        "mass {mass:e} lies in the outermost cells of {coordinate} at t = {time}: widen its box (expected below {allowed:e})"
+    )]
     MassAtEnds {
         /// Which coordinate.
         coordinate: &'static str,

@@ -1,6 +1,8 @@
 //! The mean-field limit m → ∞ of the simplified flow: a density of neurons.
 
 mod control;
+#[cfg(test)]
+mod face_tests;
 mod potential;
 mod remap;
 #[cfg(test)]
@@ -9,8 +11,8 @@ mod transport;
 
 use std::sync::Arc;
 
-pub use control::{DensityStatistics, DensitySteps};
 use control::Stepper;
+pub use control::{DensityStatistics, DensitySteps};
 use potential::Potential;
 use transport::Transport;
 
@@ -185,8 +187,7 @@ impl NeuronDensity {
             let mean = dot(masses, points) / mass;
             (mean, masses.iter().zip(points).map(|(m, x)| m * (x - mean) * (x - mean)).sum::<f64>() / mass)
         };
-        let ((mean_a, var_a), (mean_s, var_s)) =
-            (moments(&of_a, &self.a().centres), moments(&of_s, &self.s().centres));
+        let ((mean_a, var_a), (mean_s, var_s)) = (moments(&of_a, &self.a().centres), moments(&of_s, &self.s().centres));
         let mut fields = vec![
             Field::array("density", "mu", "density of neurons", &[axis_a, axis_s], density),
             Field::array("marginal_a", "mu", "density of the second layer", &[axis_a], per(&of_a, d_a)),

@@ -72,9 +72,9 @@ impl Potential {
             let (values, vectors) = (eigen.S().column_vector(), eigen.U());
             let largest = (0..n).fold(0.0, |most: f64, k| most.max(values[k]));
             let kept: Vec<usize> = (0..n).filter(|k| values[*k] > RANK * largest).collect();
-            let features =
-                (0..n).flat_map(|j| kept.iter().map(move |&k| vectors[(j, k)] * values[k].sqrt())).collect();
-            let slopes = points.iter().flat_map(|x| centres.iter().map(|s| (*x, *s))).map(|(x, s)| s * u.at(x * s)[1]).collect();
+            let features = (0..n).flat_map(|j| kept.iter().map(move |&k| vectors[(j, k)] * values[k].sqrt())).collect();
+            let slopes =
+                points.iter().flat_map(|x| centres.iter().map(|s| (*x, *s))).map(|(x, s)| s * u.at(x * s)[1]).collect();
             (features, kept.len(), Slopes::Table(slopes))
         };
         let v_at = |points: &[f64], part: usize| points.iter().map(|x| v.at(*x)[part]).collect();
@@ -122,8 +122,7 @@ impl Potential {
     pub fn displacements(&self, mass: &[f64], weighted: &[f64], tau: f64) -> Result<Vec<f64>> {
         let rank = self.rank;
         let sums = self.project(weighted);
-        let start: Vec<f64> =
-            self.v.iter().enumerate().map(|(cell, v)| v - dot(self.feature(cell), &sums)).collect();
+        let start: Vec<f64> = self.v.iter().enumerate().map(|(cell, v)| v - dot(self.feature(cell), &sums)).collect();
         let push: Vec<f64> = mass.iter().zip(&start).map(|(m, g)| m * g).collect();
         let push = self.project(&push);
         let mut matrix = Mat::<f64>::zeros(rank, rank);
@@ -215,8 +214,7 @@ mod tests {
                 assert!((short[cell] / 1e-9 - v.at(*x)[0] + sum).abs() < 1e-8);
             }
             let long = potential.displacements(&mass, &weighted, 1e5).unwrap();
-            let moved: Vec<f64> =
-                weighted.iter().zip(&mass).zip(&long).map(|((w, m), alpha)| w + m * alpha).collect();
+            let moved: Vec<f64> = weighted.iter().zip(&mass).zip(&long).map(|((w, m), alpha)| w + m * alpha).collect();
             let left = potential.displacements(&mass, &moved, 1e-9).unwrap();
             // What the slowest of the degrees with a target, the second, leaves.
             assert!(left.iter().all(|g| (g / 1e-9).abs() < 1e-3), "{left:?}");
