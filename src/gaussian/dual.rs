@@ -1,6 +1,6 @@
 //! Dual kernels `E[f(x) g(y)]` of two standard normal variables as functions of their correlation.
 
-use std::f64::consts::{FRAC_1_PI, FRAC_2_PI, PI};
+use std::f64::consts::{FRAC_1_PI, FRAC_2_PI};
 
 use super::hermite::HermiteSeries;
 use crate::error::Result;
@@ -114,9 +114,7 @@ mod tests {
             }
         }
         assert!((DualKernel::ArcCosine.at(1.0)[0] - 0.5).abs() < 1e-16);
-        assert!(
-            DualKernel::ArcCosine.at(-1.0)[0].abs() < 1e-16 && PI * DualKernel::ArcCosine.at(1.0)[1] - 0.5 * PI < 1e-15
-        );
+        assert!(DualKernel::ArcCosine.at(-1.0)[0].abs() < 1e-16 && DualKernel::ArcCosine.at(1.0)[1] == 0.5);
     }
 
     #[test]

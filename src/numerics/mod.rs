@@ -1,6 +1,8 @@
 //! Small numerical tools that the statement of problems and the solvers share.
 
 pub(crate) mod buffer;
+pub(crate) mod gmres;
 pub mod normal;
 pub mod ode;
+pub mod rosenbrock;
 pub mod sum;
