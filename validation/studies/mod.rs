@@ -21,6 +21,7 @@ use crate::report::Report;
 
 mod averaged_exact;
 mod batch;
+mod characteristics;
 mod concentration;
 mod critical_learning_rate;
 mod erf_committee;
@@ -31,6 +32,7 @@ mod joint;
 mod linear_sgd;
 mod lqg;
 mod momentum;
+mod neuron_density;
 mod order_parameter_steps;
 mod ornstein_uhlenbeck;
 mod schedules;
@@ -116,6 +118,7 @@ studies![
     linear_sgd,
     momentum,
     fluctuations,
+    neuron_density,
 ];
 
 /// Asserts every gate of a study at the quick level, and that it has data and a picture to show.
