@@ -1,7 +1,7 @@
 //! This library beside the programs of `peers/`, in one run: CPU seconds of the whole process, errors, and ratios.
 //!
-//! `cargo bench --bench peers`; `-- committee` runs the last part alone. The Python that runs `peers/*.py` is `benches/peers/.venv/bin/python` or what `PYTHON` names; it
-//! needs numpy and scipy, and numba for the last part. Without one only this library's rows are printed. One thread is used (`RAYON_NUM_THREADS` is set).
+//! `cargo bench --bench peers`; `-- committee` and `-- neurons` run one part alone. The Python that runs `peers/*.py` is `benches/peers/.venv/bin/python` or what `PYTHON` names; it
+//! needs numpy and scipy, and numba for these two parts. Without one only this library's rows are printed. One thread is used (`RAYON_NUM_THREADS` is set).
 
 use std::ops::ControlFlow;
 use std::process::Command;
@@ -78,6 +78,8 @@ fn peer(script: &str) -> Vec<(String, f64, f64)> {
         .collect()
 }
 
+#[path = "peers/neurons.rs"]
+mod neurons;
 #[path = "peers/saad_solla.rs"]
 mod saad_solla;
 
@@ -93,6 +95,9 @@ fn main() -> Result<()> {
     }
     if std::env::args().any(|word| word == "committee") {
         return saad_solla::compare();
+    }
+    if std::env::args().any(|word| word == "neurons") {
+        return neurons::compare();
     }
     // First of all, while nothing else has used memory.
     drop(joint(1e-2, 1024, 0.1)?);
@@ -136,5 +141,6 @@ fn main() -> Result<()> {
     let beside =
         peers.first().map_or("| | |".to_owned(), |(_, cpu, _)| format!("| {cpu:.2} | | 1/{:.1} |", cpu / seconds));
     println!("| agents, 10⁶ × 500 steps | {seconds:.2} | | {:.2} ns an agent and step {beside}", seconds * 2.0);
-    saad_solla::compare()
+    saad_solla::compare()?;
+    neurons::compare()
 }

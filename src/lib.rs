@@ -1,11 +1,12 @@
 //! Solves the macroscopic equations of machine learning, and proves each solver right.
 //!
-//! *What does training do, seen from far away?* This version answers for two families:
+//! *What does training do, seen from far away?* This version answers for three families:
 //!
 //! * **populations** of learners: each has parameters θ, trained by noisy gradient descent, and hyperparameters h, changed by
 //!   selection and mutation (population based training);
 //! * **single networks in high dimension**: a soft committee machine that learns from another one by online SGD, seen through
-//!   its overlaps (order parameters).
+//!   its overlaps (order parameters);
+//! * **wide two-layer networks** on single-index targets, seen as neurons `(a_i, s_i)`.
 //!
 //! Every problem is stated once and solved in three ways that share nothing but the statement:
 //!
@@ -13,6 +14,7 @@
 //! |---|---|---|---|
 //! | [`problem::Population`] | [`kinetic::Kinetic`], [`averaged::Averaged`] | [`monte_carlo::Agents`] | [`exact`] |
 //! | [`problem::Committee`] | [`order_parameters::OrderParameters`], [`order_parameters::Fluctuations`] | [`monte_carlo::OnlineSgd`], [`monte_carlo::OverlapChain`] | [`exact::LinearStudent`] |
+//! | [`problem::SingleIndex`]; their law [`problem::NeuronLaw`] | [`neurons::NeuronFlow`]; [`neurons::NeuronDensity`] | | |
 //!
 //! # The equations
 //!
@@ -33,6 +35,14 @@
 //! sgd         w_l ← w_l − τ Γ δ_l x/√d − (τλ/d) w_l,    u = w·x/√d + b,    Γ = Σ a_l g(u_l) − Σ a*_n g*(v_n) − σξ
 //! overlaps    dQ/dt = −τ E[Γ(δũᵀ + ũδᵀ)] + (τ²/B) E[Γ²δδᵀ] − 2τλQ,    dM/dt = −τ E[Γδṽᵀ] − τλM,    E_g = ½E[(Γ + σξ)²]
 //! errors      C' = JC + CJᵀ + G        (covariance of √d times the deviation at finite d)
+//! ```
+//!
+//! A network `(1/m) Σ_i a_i σ(⟨u_i,x⟩)`, `|u_i| = 1`, on a target `φ(⟨u*,x⟩)`; `s_i = ⟨u_i,u*⟩`, `r_ij = ⟨u_i,u_j⟩` ([`neurons`]
+//! states the full flow):
+//!
+//! ```text
+//! neurons     ε a_i' = V(s_i) − (1/m) Σ_j a_j U(r_ij),    s_i' = a_i (1−s_i²)( V'(s_i) − (1/m) Σ_j a_j s_j U'(s_i s_j) )
+//! density     ∂_t μ + ∂_a(μG)/ε + ∂_s(μ a (1−s²) G') = 0,    G(s) = V(s) − ∫ a' U(s s') dμ'        (m → ∞)
 //! ```
 //!
 //! # Symbols
@@ -60,6 +70,12 @@
 //! | `λ`, `σ²`, `B` | `weight_decay`, `noise_variance`, `batch` | weight decay (`λ/d` a step), label noise, batch size |
 //! | `β`, `γ`, `α` | [`problem::Momentum`] | momentum (here β is not that of selection) |
 //! | `E_g` | `observables/generalization_error` | half the mean squared error without label noise |
+//! | `σ`, `φ` | `activation`, `target` ([`problem::Link`]) | activation and target of a wide network |
+//! | `σ_k`, `φ_k`, `h_k` | [`gaussian::HermiteSeries`] | Hermite coefficients; normalised probabilists' Hermite polynomials |
+//! | `U`, `V` | [`gaussian::DualKernel`] | `E[σ(x)σ(y)]`, `E[σ(x)φ(y)]` at correlation r |
+//! | `a_i`, `s_i`, `r_ij` | `neurons/a`, `neurons/s`, `neurons/r` | second layer, alignment with the target, overlaps of m neurons |
+//! | `ε` | [`problem::SingleIndex::epsilon`] | here time of the second layer over time of the first |
+//! | `R`, `R_k` | [`gaussian::Risk`] | risk `½E[(f − φ)²]`, its part of degree k |
 //! | `I2`, `I3`, `I4`, `J2` | [`gaussian`] | expectations over the fields |
 //!
 //! # Example
@@ -98,7 +114,7 @@
 //! # Modules
 //!
 //! [`problem`] what is solved · [`gaussian`] expectations · [`grid`] axes and discrete operators · [`kinetic`], [`averaged`],
-//! [`order_parameters`] mean-field solvers · [`monte_carlo`] agents and SGD · [`exact`] closed forms · [`record`] series and
+//! [`order_parameters`], [`neurons`] mean-field solvers · [`monte_carlo`] agents and SGD · [`exact`] closed forms · [`record`] series and
 //! schedules · [`output`] HDF5 and pictures · [`frame`] what solvers show · [`error`]. Each may use those before it, and the
 //! mean-field solvers, `monte_carlo` and `exact` never use one another.
 //!

@@ -27,7 +27,9 @@ mod critical_learning_rate;
 mod erf_committee;
 mod fluctuations;
 mod fokker_planck_space;
+mod full_against_simplified;
 mod gaussian_integrals;
+mod hermite;
 mod joint;
 mod linear_sgd;
 mod lqg;
@@ -41,6 +43,7 @@ mod stationary;
 mod teacher_student;
 mod time_order;
 mod trained_second_layer;
+mod zero_risk;
 
 /// How much work a study may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -118,6 +121,9 @@ studies![
     linear_sgd,
     momentum,
     fluctuations,
+    hermite,
+    full_against_simplified,
+    zero_risk,
     neuron_density,
 ];
 
