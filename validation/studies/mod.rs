@@ -21,6 +21,7 @@ use crate::report::Report;
 
 mod averaged_exact;
 mod batch;
+mod characteristics;
 mod concentration;
 mod critical_learning_rate;
 mod erf_committee;
@@ -34,6 +35,7 @@ mod linear_sgd;
 mod lqg;
 mod momentum;
 mod network_against_flow;
+mod neuron_density;
 mod order_parameter_steps;
 mod ornstein_uhlenbeck;
 mod schedules;
@@ -126,6 +128,7 @@ studies![
     zero_risk,
     network_against_flow,
     sgd_against_flow,
+    neuron_density,
 ];
 
 /// Asserts every gate of a study at the quick level, and that it has data and a picture to show.
