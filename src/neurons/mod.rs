@@ -14,9 +14,11 @@
 mod closed;
 mod flow;
 mod full;
+mod learning_times;
 mod series;
 
 pub use flow::{Flow, FlowSettings, NeuronFlow};
+pub use learning_times::{learning_times, learning_times_of};
 
 #[cfg(test)]
 mod tests;
