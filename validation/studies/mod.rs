@@ -28,6 +28,7 @@ mod fluctuations;
 mod fokker_planck_space;
 mod gaussian_integrals;
 mod joint;
+mod learning_order;
 mod linear_sgd;
 mod lqg;
 mod momentum;
@@ -38,6 +39,7 @@ mod sgd_runs;
 mod stationary;
 mod teacher_student;
 mod time_order;
+mod time_scales;
 mod trained_second_layer;
 
 /// How much work a study may do.
@@ -116,6 +118,8 @@ studies![
     linear_sgd,
     momentum,
     fluctuations,
+    learning_order,
+    time_scales,
 ];
 
 /// Asserts every gate of a study at the quick level, and that it has data and a picture to show.

@@ -110,7 +110,7 @@ impl LearningOrder {
     }
 
     /// A, then S at τ = 0.
-    fn quadratic_start(&self) -> Result<Vec<f64>> {
+    pub(super) fn quadratic_start(&self) -> Result<Vec<f64>> {
         if self.sigma[2] * self.phi[2] == 0.0 {
             return refuse("φ₂σ₂ = 0", "a missing degree has no layer, and those after it are stalled: solve the flow");
         }
@@ -131,7 +131,7 @@ impl LearningOrder {
         self.sigma[2] * (self.phi[2] - self.sigma[2] * self.epsilon.powf(0.25) * mean)
     }
 
-    fn advance(&self, interval: (f64, f64), state: &mut [f64], step: &mut f64) -> Result<()> {
+    pub(super) fn advance(&self, interval: (f64, f64), state: &mut [f64], step: &mut f64) -> Result<()> {
         let rhs = |_: f64, y: &[f64], out: &mut [f64]| {
             self.slopes(y, self.force(y), out);
             Ok(())
