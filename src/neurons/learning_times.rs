@@ -119,7 +119,7 @@ mod tests {
     fn the_constant_of_one_degree_is_exact_and_records_agree() {
         let a = vec![1.0, -0.4, 0.7, 0.2, -1.3];
         let settings = FlowSettings { degrees: 3, ..FlowSettings::default() };
-        let times = logarithmic(1e-6, 1.0, 20).unwrap();
+        let times = logarithmic(1e-6, 10.0, 20).unwrap();
         let one = SingleIndex::new([0.5], [0.8], 1e-3, a.clone());
         let found = learning_times(one, settings, &times).unwrap();
         // ε ln 2/σ₀²; tolerance 1e-8.

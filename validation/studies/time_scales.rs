@@ -115,7 +115,7 @@ fn linear(report: &mut Report, epsilons: &[f64], found: &[f64], expected: &[f64]
             off[off.len() - 1],
             0.0,
         )
-        .why("ε^(1/4) = 0.01, with a coefficient of order 1/(4|φ₁σ₁|) … ; the predicted value is 21.87");
+        .why("ε^(1/4) = 0.01 times log 2/(2|φ₁σ₁|), of 21.87");
     let (raw, raw_error) = fit_slope(&epsilons[small..], &found[small..]);
     let (of_limit, _) = fit_slope(&epsilons[small..], &expected[small..]);
     report.note(format!(
@@ -126,11 +126,11 @@ fn linear(report: &mut Report, epsilons: &[f64], found: &[f64], expected: &[f64]
         .gate(
             "linear: raw slope of t₁ in ε ≤ 1e-4, less that of the prediction",
             "exact::learning_order",
-            Expected::Within { value: 0.0, tolerance: 0.015 },
+            Expected::Within { value: 0.0, tolerance: 0.01 },
             raw - of_limit,
             raw_error,
         )
-        .why("0.8 of 13 at 1e-4 is gone at 1e-8: 6 % over 4 decades are 0.007, half of them at the first point");
+        .why("t₁ is 6 % above the prediction at 1e-4 and 0.1 % at 1e-8: 0.06/ln 10⁴ = 0.0065");
     let line: Vec<f64> = logs.iter().map(|x| expansion[1] + expansion[0] * x).collect();
     Panel::new("Linear: not a power", "log(1/ε)", "t₁/√ε").points("measured", &logs, &scaled, &[]).dashed(
         "predicted",
@@ -166,7 +166,7 @@ fn second(report: &mut Report, epsilons: &[f64], found: &[f64], expected: &[f64]
             all,
             all_error,
         )
-        .why("known from another start a(0); 0.29 without the logarithm being removed");
+        .why("0.28 was seen from another start a(0); t₁ and the slow ε^(1/12) bend it by as much");
     let worst = ratios[from(1e-6)..].iter().map(|r| (r - 1.0).abs()).fold(0.0, f64::max);
     report
         .gate(
@@ -188,7 +188,7 @@ fn second(report: &mut Report, epsilons: &[f64], found: &[f64], expected: &[f64]
 
 /// σ has the degrees 0 to 4, φ not.
 fn missing(report: &mut Report) -> Result<Panel, Box<dyn Error>> {
-    let epsilons = [1e-4, 1e-5, 1e-6, 1e-7, 1e-8];
+    let epsilons = [1e-5, 1e-6, 1e-7, 1e-8];
     let along = axis("epsilon_gap", "ε", &epsilons);
     let mut panel = Panel::new("Degrees after a gap", "ε", "t").log_x().log_y();
     let mut third = Vec::new();
@@ -208,7 +208,7 @@ fn missing(report: &mut Report) -> Result<Panel, Box<dyn Error>> {
         report.note(format!("{label}: learnt at {} for ε = {}", list(&learnt), list(&epsilons)));
         if name != "none" {
             let expected = time_exponent(1, degree as u32);
-            let (slope, error) = fit_slope(&epsilons[2..], &learnt[2..]);
+            let (slope, error) = fit_slope(&epsilons[1..], &learnt[1..]);
             report
                 .gate(
                     &format!("{label}: slope of its time in ε ≤ 1e-6"),
@@ -220,7 +220,7 @@ fn missing(report: &mut Report) -> Result<Panel, Box<dyn Error>> {
                 .why("corrections of relative size ε^(1/4) = 0.03 at 1e-6");
         }
         if degree == 3 {
-            third.push(learnt[2]);
+            third.push(learnt[1]);
         }
         panel = panel.points(label, &epsilons, &learnt, &[]);
         report.data(Field::array("gaps", name, "time at which half of the degree is learnt", &[&along], learnt));
@@ -234,7 +234,7 @@ fn missing(report: &mut Report) -> Result<Panel, Box<dyn Error>> {
             0.0,
         )
         .why("time of order 1 against ε^(1/6) = 0.1, each with its coefficient");
-    Ok(panel.slope("ε^(−1/4)", -0.25, [1e-6, 90.0], [1e-8, 1e-4]))
+    Ok(panel.slope("ε^(−1/4)", -0.25, [1e-6, 90.0], [1e-8, 1e-5]))
 }
 
 /// φ₁σ₁ = 0: nothing moves s off 0.

@@ -31,15 +31,26 @@ impl LearningOrder {
     /// # Errors
     /// [`Error::Unsupported`] for `φ₂σ₂ = 0`; [`Error::Parameter`] for times that do not increase; those of [`integrate`].
     pub fn quadratic_residuals(&self, times: &[f64]) -> Result<Vec<f64>> {
+        /// Share of φ₂ below which r₂ is the error of the integration, and stays what it is.
+        const LEARNT: f64 = 1e-8;
         let mut state = self.quadratic_start()?;
         let (start, scale) = (self.linear_time(), self.epsilon.powf(0.25));
         let (mut tau, mut step) = (0.0, 0.0);
         let mut residuals = Vec::with_capacity(times.len());
+        let mut learnt = None;
         for &time in times {
+            if let Some(rest) = learnt {
+                residuals.push(rest);
+                continue;
+            }
             let next = ((time - start) / scale).max(0.0);
             self.advance((tau, next), &mut state, &mut step)?;
             tau = next;
-            residuals.push(if next == 0.0 { self.phi[2] } else { self.force(&state) / self.sigma[2] });
+            let residual = if next == 0.0 { self.phi[2] } else { self.force(&state) / self.sigma[2] };
+            if residual.abs() < LEARNT * self.phi[2].abs() {
+                learnt = Some(residual);
+            }
+            residuals.push(residual);
         }
         Ok(residuals)
     }
