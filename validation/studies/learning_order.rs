@@ -217,11 +217,11 @@ fn quadratic(report: &mut Report) -> Result<Panel, Box<dyn Error>> {
         .gate(
             "quadratic: distance to the layer's curve until a quarter is learnt, largest at ε = 1e-6 … 1e-8",
             "exact::learning_order",
-            Expected::AtMost(0.1),
+            Expected::AtMost(0.06),
             errors.iter().copied().fold(0.0, f64::max),
             0.0,
         )
-        .why("left out: s ≍ ε^(1/6) = 0.1 … 0.05 against 1");
+        .why("left out: s ≍ ε^(1/6) = 0.1 … 0.05 against 1, of which a quarter is to be seen by then");
     Ok(panel)
 }
 
@@ -262,12 +262,12 @@ fn tolerances(report: &mut Report, level: Level) -> Result<Panel, Box<dyn Error>
         report.data(Field::array("tolerance", name, "largest error of a and s", &[&along], errors));
     }
     report.note(table);
-    let why = "steps are held to 1/100 of the tolerance; the way off the plateaus magnifies by up to some hundreds (e^G ≍ ε^(−1/4)), and what is lost once more on the way is little";
+    let why = "steps are held to 1/100 of the tolerance; leaving the plateaus magnifies by e^G ≍ ε^(−1/4), 100 at 1e-8, twice";
     report
         .gate(
             "largest error over tolerance, ε = 1e-2 … 1e-8",
             "FlowSettings::tolerance",
-            Expected::AtMost(10.0),
+            Expected::AtMost(5.0),
             most,
             0.0,
         )
@@ -276,10 +276,10 @@ fn tolerances(report: &mut Report, level: Level) -> Result<Panel, Box<dyn Error>
         .gate(
             "smallest error over tolerance, ε = 1e-2 … 1e-8",
             "FlowSettings::tolerance",
-            Expected::AtLeast(1e-2),
+            Expected::AtLeast(2e-3),
             least,
             0.0,
         )
-        .why("steps a hundredth of which would do are wasted");
+        .why("where nothing magnifies, as at ε = 1e-2, the error of a run is that of a step, a hundredth of the tolerance (0.7 of it here); a fifth of that would be wasted work");
     Ok(panel.slope("error = tolerance", 1.0, [1e-6, 1e-6], [1e-8, 1e-4]))
 }
