@@ -115,6 +115,7 @@ fn in_time(report: &mut Report, epsilon: f64, group: &'static str, least: f64) -
     Ok(Picture::new(3)
         .panel(
             Panel::new(&format!("ε = {}: risk, time linear", power_of_ten(epsilon)), "t", "risk")
+                .x_range(0.0, (3.0 * learnt[2]).min(10.0))
                 .line("", &times, &risk),
         )
         .panel(Panel::new("Risk, time logarithmic", "t", "risk").log_x().log_y().line("", &times, &risk))
