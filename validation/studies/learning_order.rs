@@ -69,7 +69,9 @@ fn in_time(report: &mut Report, epsilon: f64, group: &'static str, least: f64) -
     flow.run(&times, &mut |frame| series.visit(frame))?;
     let learnt = learning_times(problem(epsilon), settings(1e-8), &logarithmic(1e-2 * epsilon, 10.0, 10)?)?;
     let learnt: Vec<f64> = learnt.iter().map(|t| t.unwrap_or(f64::NAN)).collect();
-    let ratio = (learnt[1] / learnt[0]).min(learnt[2] / learnt[1]);
+    let (first, second) = (learnt[1] / learnt[0], learnt[2] / learnt[1]);
+    // Not `min`, which would hide a NaN.
+    let ratio = if first < second || first.is_nan() { first } else { second };
     report.note(format!("ε = {epsilon:e}: half of the residuals of degree 0, 1, 2 is left at t = {}", list(&learnt)));
     report
         .gate(&format!("ε = {epsilon:e}: smaller of t₁/t₀ and t₂/t₁"), SOURCE, Expected::AtLeast(least), ratio, 0.0)
