@@ -16,10 +16,12 @@ mod closed;
 mod density;
 mod flow;
 mod full;
+mod learning_times;
 mod series;
 
 pub use density::{DensitySettings, DensityStatistics, DensitySteps, NeuronDensity};
 pub use flow::{Flow, FlowSettings, NeuronFlow};
+pub use learning_times::{learning_times, learning_times_of};
 
 #[cfg(test)]
 mod tests;

@@ -31,6 +31,7 @@ mod full_against_simplified;
 mod gaussian_integrals;
 mod hermite;
 mod joint;
+mod learning_order;
 mod linear_sgd;
 mod lqg;
 mod momentum;
@@ -44,6 +45,7 @@ mod sgd_runs;
 mod stationary;
 mod teacher_student;
 mod time_order;
+mod time_scales;
 mod trained_second_layer;
 mod zero_risk;
 
@@ -129,6 +131,8 @@ studies![
     network_against_flow,
     sgd_against_flow,
     neuron_density,
+    learning_order,
+    time_scales,
 ];
 
 /// Asserts every gate of a study at the quick level, and that it has data and a picture to show.
