@@ -14,8 +14,7 @@
 //! |---|---|---|---|
 //! | [`problem::Population`] | [`kinetic::Kinetic`], [`averaged::Averaged`] | [`monte_carlo::Agents`] | [`exact`] |
 //! | [`problem::Committee`] | [`order_parameters::OrderParameters`], [`order_parameters::Fluctuations`] | [`monte_carlo::OnlineSgd`], [`monte_carlo::OverlapChain`] | [`exact::LinearStudent`] |
-//! | [`problem::SingleIndex`] | [`neurons::NeuronFlow`] | [`monte_carlo::Network`] | |
-//! | [`problem::SingleIndex`]; their law [`problem::NeuronLaw`] | [`neurons::NeuronFlow`]; [`neurons::NeuronDensity`] | | |
+//! | [`problem::SingleIndex`]; their law [`problem::NeuronLaw`] | [`neurons::NeuronFlow`]; [`neurons::NeuronDensity`] | [`monte_carlo::Network`] | [`exact::LearningOrder`] |
 //!
 //! # The equations
 //!
