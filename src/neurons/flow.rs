@@ -54,9 +54,9 @@ const DEGREE: usize = 40;
 
 #[derive(Clone)]
 enum System {
-    Series(SeriesFlow),
-    Closed(ClosedFlow),
-    Full(FullFlow),
+    Series(Box<SeriesFlow>),
+    Closed(Box<ClosedFlow>),
+    Full(Box<FullFlow>),
 }
 
 impl Stiff for System {
@@ -145,14 +145,14 @@ impl NeuronFlow {
                         state[pair(m, i, j)] = r[[i, j]];
                     }
                 }
-                System::Full(FullFlow::new(epsilon, m, u, v))
+                System::Full(Box::new(FullFlow::new(epsilon, m, u, v)))
             }
             (
                 Flow::Simplified,
                 DualKernel::Series { coefficients: u, .. },
                 DualKernel::Series { coefficients: v, .. },
-            ) => System::Series(SeriesFlow::new(epsilon, m, &u, &v)),
-            (Flow::Simplified, u, v) => System::Closed(ClosedFlow::new(epsilon, m, u, v)),
+            ) => System::Series(Box::new(SeriesFlow::new(epsilon, m, &u, &v))),
+            (Flow::Simplified, u, v) => System::Closed(Box::new(ClosedFlow::new(epsilon, m, u, v))),
         };
         let axis = |name, description| {
             let values = (0..m).map(|i| i as f64).collect();
