@@ -215,6 +215,24 @@ pub enum Error {
         /// All of them, as `name = value`.
         state: String,
     },
+    /// Mass reached an end of the box, where the equation goes on.
+    #[error(
+        "mass {mass:e} lies in the outermost cells of {coordinate} at t = {time}: expected at most {allowed:e}; widen the box [{low}, {high}]"
+    )]
+    MassAtEnds {
+        /// Which coordinate.
+        coordinate: &'static str,
+        /// Mass in its first and last cells together.
+        mass: f64,
+        /// Lower end of the box.
+        low: f64,
+        /// Upper end of the box.
+        high: f64,
+        /// When.
+        time: f64,
+        /// What is tolerated.
+        allowed: f64,
+    },
 }
 
 /// Something that does not stop a run but that its user should know, with the number.
@@ -230,6 +248,30 @@ pub enum Warning {
         time: f64,
         /// The level from which this is reported.
         allowed: f64,
+    },
+    /// Mass reached an end of a box, where the equation goes on.
+    #[error(
+        "mass {mass:e} lies in the outermost cells of {coordinate} at t = {time}: widen its box (expected below {allowed:e})"
+    )]
+    MassAtEnds {
+        /// Which coordinate.
+        coordinate: &'static str,
+        /// Mass in its first and last cells together.
+        mass: f64,
+        /// When.
+        time: f64,
+        /// The level from which this is reported.
+        allowed: f64,
+    },
+    /// A dual kernel given by a series that does not end within the degrees asked.
+    #[error("{kernel} is known up to {error:e} from its {degrees} first degrees: ask for more")]
+    KernelTruncated {
+        /// `"U"` or `"V"`.
+        kernel: &'static str,
+        /// Bound of what is left out.
+        error: f64,
+        /// The degrees of the series.
+        degrees: usize,
     },
     /// The positivity limiter moved mass.
     #[error("the positivity limiter moved mass {mass:e} in all, up to t = {time}")]

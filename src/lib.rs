@@ -14,7 +14,7 @@
 //! |---|---|---|---|
 //! | [`problem::Population`] | [`kinetic::Kinetic`], [`averaged::Averaged`] | [`monte_carlo::Agents`] | [`exact`] |
 //! | [`problem::Committee`] | [`order_parameters::OrderParameters`], [`order_parameters::Fluctuations`] | [`monte_carlo::OnlineSgd`], [`monte_carlo::OverlapChain`] | [`exact::LinearStudent`] |
-//! | [`problem::SingleIndex`] | [`neurons::NeuronFlow`] | [`monte_carlo::Network`] | |
+//! | [`problem::SingleIndex`]; their law [`problem::NeuronLaw`] | [`neurons::NeuronFlow`]; [`neurons::NeuronDensity`] | [`monte_carlo::Network`] | [`exact::LearningOrder`] |
 //!
 //! # The equations
 //!
@@ -42,6 +42,7 @@
 //!
 //! ```text
 //! neurons     ε a_i' = V(s_i) − (1/m) Σ_j a_j U(r_ij),    s_i' = a_i (1−s_i²)( V'(s_i) − (1/m) Σ_j a_j s_j U'(s_i s_j) )
+//! density     ∂_t μ + ∂_a(μG)/ε + ∂_s(μ a (1−s²) G') = 0,    G(s) = V(s) − ∫ a' U(s s') dμ'        (m → ∞)
 //! ```
 //!
 //! # Symbols

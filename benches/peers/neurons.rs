@@ -114,6 +114,8 @@ fn bdf(neurons: usize, epsilon: f64, tolerance: f64) -> Result<Vec<f64>> {
         .build()
         .map_err(library)?;
     ode.ode_options.min_timestep = 1e-18;
+    // Its default of 50 is for the whole run.
+    ode.ode_options.max_nonlinear_solver_failures = 100_000;
     let mut solver = ode.bdf::<FaerLU<f64>>().map_err(library)?;
     let (found, _) = solver.solve_dense(&TIMES).map_err(library)?;
     Ok((0..TIMES.len()).flat_map(|k| (0..2 * m).map(move |i| (i, k))).map(|(i, k)| found.inner()[(i, k)]).collect())

@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 
 use super::*;
 use crate::error::Warning;
@@ -309,7 +310,8 @@ fn a_narrow_box_is_reported_with_the_mass_at_its_wall() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig { cases: 24, rng_seed: RngSeed::Fixed(1), failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn mass_sign_and_threads(
         beta in 0.0..30.0f64, rate in 0.1..5.0f64, spread in 0.02..2.0f64, ends in 0..3usize, kernel in 0..4usize,

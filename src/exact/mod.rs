@@ -6,6 +6,7 @@
 mod affine;
 pub mod generations;
 pub mod gibbs;
+pub mod learning_order;
 pub mod linear_momentum;
 pub mod linear_sgd;
 pub mod linear_student;
@@ -17,6 +18,7 @@ pub mod propagator;
 pub mod riccati;
 pub mod truncation;
 
+pub use learning_order::LearningOrder;
 pub use linear_momentum::LinearMomentum;
 pub use linear_sgd::LinearSgd;
 pub use linear_student::LinearStudent;

@@ -2,8 +2,14 @@
 
 use std::f64::consts::{FRAC_1_PI, FRAC_PI_2};
 
-/// Share of the variance of a field outside the plane that counts as none; the moments change by about as much.
-const OUTSIDE: f64 = 1e-9;
+/// Shares δ of the variance of a field outside the plane that are more than this are never neglected.
+pub(super) const OUTSIDE: f64 = 6e-11;
+
+/// Whether to neglect δ where the least angle of two fields has the sine s: that changes the moments by up to δ/2s, and rounding
+/// those of the general formulas by up to about 1e-11 (1e-10/δ)².
+fn negligible(share: f64, sine: f64) -> bool {
+    share <= OUTSIDE && share * share * share <= 2e-31 * sine
+}
 
 /// Fields `x_k = σ_k ρ cos(φ − φ_k)` with `ρ² ~ χ²_2` and φ uniform: all are positive on one arc.
 #[derive(Debug, Clone, Copy)]
@@ -14,8 +20,9 @@ pub(super) struct Flat {
 }
 
 impl Flat {
-    /// `None` if the fields `at` (none of which vanishes) do not lie in a plane; `c` is the covariance (n×n).
-    pub(super) fn new(c: &[f64], n: usize, at: [usize; 4]) -> Option<Self> {
+    /// `None` if the fields `at` (none of which vanishes) do not lie in a plane; `c` is the covariance (n×n), `sine` that of the
+    /// least angle.
+    pub(super) fn new(c: &[f64], n: usize, at: [usize; 4], sine: f64) -> Option<Self> {
         let deviation = at.map(|a| c[a * n + a].sqrt());
         let cosine = |p: usize, q: usize| (c[at[p] * n + at[q]] / (deviation[p] * deviation[q])).clamp(-1.0, 1.0);
         // The plane is best known from the two most different fields.
@@ -43,7 +50,7 @@ impl Flat {
             } else {
                 (cosine(q, k) - along * x) / across
             };
-            if 1.0 - x * x - y * y > OUTSIDE {
+            if !negligible(1.0 - x * x - y * y, sine) {
                 return None;
             }
             *direction = libm::atan2(y, x);

@@ -10,6 +10,7 @@
 //! Closed forms: erf (Saad & Solla 1995), ReLU, linear and quadratic; quadrature for everything else and wherever biases spoil
 //! a closed form. [`expectations`] picks.
 
+mod angles;
 mod cursor;
 mod curve;
 mod double;
@@ -22,7 +23,8 @@ mod fours;
 mod hermite;
 mod integrals;
 mod lanes;
-mod orthant;
+mod pairs;
+mod path;
 mod planes;
 mod polynomial;
 mod quadrature;
@@ -153,5 +155,7 @@ fn closed(
     }
 }
 
+#[cfg(test)]
+mod property_tests;
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ const COVARIANCE: [f64; 25] = [
     -0.1, 0.4, 0.0, 1.0, 0.3, //
     0.05, 0.2, 0.1, 0.3, 1.1,
 ];
-const OUTPUTS: [f64; 5] = [1.0, -0.5, 0.8, -1.0, -0.7];
+pub(super) const OUTPUTS: [f64; 5] = [1.0, -0.5, 0.8, -1.0, -0.7];
 
 /// Everything, in one list.
 fn all(by: &mut dyn Expectations, fields: Fields<'_>, outputs: &[f64]) -> Vec<f64> {
@@ -27,7 +27,7 @@ fn all(by: &mut dyn Expectations, fields: Fields<'_>, outputs: &[f64]) -> Vec<f6
     out
 }
 
-fn largest(a: &[f64], b: &[f64]) -> f64 {
+pub(super) fn largest(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).fold(0.0, |most: f64, (a, b)| if (a - b).is_nan() { f64::NAN } else { most.max((a - b).abs()) })
 }
 
@@ -53,7 +53,13 @@ fn closed_forms_are_those_of_quadrature() {
 }
 
 /// Largest difference between closed form and rule.
-fn check(student: &Activation, teacher: &Activation, fields: Fields<'_>, outputs: &[f64], rule: Quadrature) -> f64 {
+pub(super) fn check(
+    student: &Activation,
+    teacher: &Activation,
+    fields: Fields<'_>,
+    outputs: &[f64],
+    rule: Quadrature,
+) -> f64 {
     let unbiased = fields.mean.iter().all(|&b| b == 0.0);
     let closed = all(&mut *expectations(student, teacher, unbiased, Quadrature::Automatic).unwrap(), fields, outputs);
     let numbers = all(&mut *expectations(student, teacher, unbiased, rule).unwrap(), fields, outputs);
@@ -61,7 +67,7 @@ fn check(student: &Activation, teacher: &Activation, fields: Fields<'_>, outputs
 }
 
 /// Covariance of fields with these weight vectors.
-fn gram(vectors: &[&[f64]]) -> Vec<f64> {
+pub(super) fn gram(vectors: &[&[f64]]) -> Vec<f64> {
     let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f64>();
     vectors.iter().flat_map(|a| vectors.iter().map(move |b| dot(a, b))).collect()
 }
@@ -105,6 +111,20 @@ fn students_may_come_close_to_their_teachers() {
         let erf = check(&Activation::Erf, &Activation::Erf, fields, &outputs, Quadrature::Trapezoidal { points: 48 });
         // Not yet converged where all four fields are far from each other.
         assert!(erf < 1e-9, "1e-{power}: {erf:e}");
+    }
+}
+
+#[test]
+fn two_students_may_come_close_to_one_teacher() {
+    let base = [[0.9, 0.3, -0.2, 0.1, 0.0], [0.1, 0.8, 0.4, -0.3, 0.2]];
+    let away = [[0.3, -0.5, 0.8, 0.2, -0.4], [-0.4, 0.6, 0.1, 0.7, 0.5], [0.6, 0.2, -0.3, 0.4, -0.7]];
+    for power in 1..=7 {
+        let eta = 10f64.powi(-power);
+        let student = |i: usize| -> [f64; 5] { std::array::from_fn(|k| base[i % 2][k] + eta * away[i][k]) };
+        let c = gram(&[&student(0), &student(1), &student(2), &base[0], &base[1]]);
+        let fields = Fields { students: 3, covariance: &c, mean: &[0.0; 5] };
+        let relu = check(&Activation::Relu, &Activation::Relu, fields, &OUTPUTS, Quadrature::Split { points: 32 });
+        assert!(relu < 1e-8, "1e-{power}: {relu:e}");
     }
 }
 
@@ -220,26 +240,6 @@ fn kinks_with_biases_agree_with_finer_panels() {
     }
 }
 
-proptest::proptest! {
-    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(12))]
-
-    #[test]
-    fn closed_forms_hold_everywhere(
-        vectors in proptest::collection::vec(proptest::array::uniform4(-1.0..1.0f64), 5),
-        depth in 1..=4usize,
-        students in 1..=3usize,
-    ) {
-        let rows: Vec<&[f64]> = vectors.iter().map(|v| &v[..depth]).collect();
-        let c = gram(&rows);
-        let fields = Fields { students, covariance: &c, mean: &[0.0; 5] };
-        let relu = check(&Activation::Relu, &Activation::Relu, fields, &OUTPUTS, Quadrature::Split { points: 40 });
-        // The angle of parallel fields knows the square root of rounding only.
-        proptest::prop_assert!(relu < 2e-8, "relu {:e}", relu);
-        let erf = check(&Activation::Erf, &Activation::Erf, fields, &OUTPUTS, Quadrature::Trapezoidal { points: 40 });
-        proptest::prop_assert!(erf < 1e-7, "erf {:e}", erf);
-    }
-}
-
 #[derive(Debug)]
 struct Broken;
 
@@ -312,7 +312,7 @@ fn four_fields_in_or_near_a_plane() {
         let fields = Fields { students: 2, covariance: &c, mean: &[0.0; 4] };
         let rule = Quadrature::Split { points: 48 };
         let difference = check(&Activation::Relu, &Activation::Relu, fields, &OUTPUTS[..4], rule);
-        // What lies outside the plane, up to 1e-9 of a variance, is left out; moments change by as much.
+        // What little lies outside the plane may be left out; the rest is the error of the rule.
         assert!(difference < 3e-9, "{outside:e}: {difference:e}");
     }
 }

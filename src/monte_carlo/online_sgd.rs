@@ -3,7 +3,7 @@
 use ndarray::Array2;
 
 use super::ensemble::{Ensemble, Plan, Run, SgdSettings};
-use super::rng::{Key, Lanes, Purpose, fill_normals};
+use super::rng::{Key, Lanes, Purpose, fill_normals, start_lanes};
 use super::root::Roots;
 use super::units::{Step, Supply, Units, rate};
 use super::weight_pass::{Piece, Shape, WIDTH, inner_product, pass};
@@ -159,7 +159,7 @@ impl Weights {
         let d = plan.settings.dimension;
         self.lanes.clear();
         if let Some(step) = draw {
-            self.lanes.extend((0..self.shape.batch).map(|sample| Lanes::new(self.key.at(sample, step))));
+            self.lanes.extend((0..self.shape.batch).map(|sample| start_lanes(self.key.at(sample, step))));
             self.sums.fill([0.0; WIDTH]);
         }
         let update = update.map(|step| (step, self.units.force.as_slice()));

@@ -10,6 +10,8 @@ use multiversion::multiversion;
 use rand::TryRng;
 use std::convert::Infallible;
 
+use crate::numerics::buffer::prefetch;
+
 /// What numbers are drawn for; streams of different purposes are independent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
@@ -252,11 +254,22 @@ fn fill_body(key: Key, out: &mut [f64]) {
     }
 }
 
-/// Goes on with the stream of `lanes`: as many normals as fill whole draws of sixteen.
+/// The start of the stream `key`. Seeding takes 64 rounds of SplitMix64, which this does with vector instructions.
 #[multiversion(targets("x86_64+avx512f+avx512dq+avx512vl", "x86_64+avx2"))]
-pub(super) fn more_normals(lanes: &mut Lanes, out: &mut [f64]) {
+pub(super) fn start_lanes(key: Key) -> Lanes {
+    Lanes::new(key)
+}
+
+/// Goes on with the stream of `lanes`: as many normals as fill whole draws of sixteen. Meanwhile `next`, which the caller is
+/// about to use, comes into the cache.
+#[multiversion(targets("x86_64+avx512f+avx512dq+avx512vl", "x86_64+avx2"))]
+pub(super) fn more_normals(lanes: &mut Lanes, out: &mut [f64], next: &[f64]) {
     let mut local = lanes.clone();
-    for chunk in out.as_chunks_mut::<{ 2 * LANES }>().0 {
+    let draws = out.as_chunks_mut::<{ 2 * LANES }>().0;
+    // An even share with each draw: all at once would be more than the core can have under way.
+    let mut shares = next.chunks(next.len().div_ceil(draws.len().max(1)).max(1));
+    for chunk in draws {
+        prefetch(shares.next().unwrap_or_default());
         let [x, y] = local.normals();
         chunk[..LANES].copy_from_slice(&x);
         chunk[LANES..].copy_from_slice(&y);

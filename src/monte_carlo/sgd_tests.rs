@@ -155,6 +155,25 @@ fn the_fast_chain_follows_the_general_one() {
 }
 
 #[test]
+fn the_fast_pass_follows_the_general_one() {
+    // Over several tiles, the last of them not full. Momentum that forgets all at once is none, but takes the general pass.
+    let settings = SgdSettings { dimension: 1100, runs: 2, ..SgdSettings::default() };
+    let plain = Committee { weight_decay: 0.3, noise_variance: 0.2, ..problem() };
+    for plain in [problem(), plain] {
+        let general = Committee { momentum: Momentum::Constant { beta: 0.0 }, ..plain.clone() };
+        let fast = states(true, &plain, &settings, &[0.1]).unwrap();
+        let general = states(true, &general, &settings, &[0.1]).unwrap();
+        for (fast, general) in fast.outer_iter().zip(general.outer_iter()) {
+            // Q and M come first; R, S and T are of the momentum.
+            for (fast, general) in fast.iter().zip(general) {
+                // Rounding over 110 steps.
+                assert!((fast - general).abs() < 1e-12, "{fast} {general}");
+            }
+        }
+    }
+}
+
+#[test]
 fn the_chain_runs_in_a_hundred_million_dimensions() {
     let settings = SgdSettings { dimension: 100_000_000, runs: 2, ..SgdSettings::default() };
     let state = states(false, &problem(), &settings, &[1e-4]).unwrap();

@@ -8,8 +8,8 @@ use super::units::Step;
 /// Numbers of one draw of the generator; vectors are padded by zeros to a multiple.
 pub(super) const WIDTH: usize = 2 * LANES;
 
-/// Pieces drawn at a time.
-const TILE: usize = 16;
+/// Pieces drawn at a time: few enough that they and the records they meet stay in the L1 cache.
+const TILE: usize = 32;
 
 /// That many coordinates of a vector.
 pub(super) type Piece = [f64; WIDTH];
@@ -89,10 +89,12 @@ fn plain_pass<const K: usize, const M: usize, const DECAY: bool>(
         update.map_or((1.0, [0.0; K]), |(step, force)| (step.w_w, std::array::from_fn(|i| step.w_x * force[i])));
     let (mut students, mut teachers) = ([[0.0; WIDTH]; K], [[0.0; WIDTH]; M]);
     let pieces = memory.as_chunks_mut::<WIDTH>().0;
+    let mut fresh = [[0.0; WIDTH]; TILE];
     for (tile, records) in pieces.chunks_mut(TILE * (K + M + 1)).enumerate() {
-        let (mut fresh, count) = ([[0.0; WIDTH]; TILE], records.len() / (K + M + 1));
-        // In a function of its own, which has all registers to itself.
-        more_normals(lanes, fresh[..count].as_flattened_mut());
+        let count = records.len() / (K + M + 1);
+        // In a function of its own, which has all registers to itself. Drawing leaves the memory idle, so the records come
+        // meanwhile.
+        more_normals(lanes, fresh[..count].as_flattened_mut(), records.as_flattened());
         let start = tile * TILE * WIDTH;
         if start + count * WIDTH > dimension {
             fresh.as_flattened_mut()[dimension - start..].fill(0.0);

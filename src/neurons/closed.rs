@@ -8,6 +8,7 @@ use crate::gaussian::DualKernel;
 use crate::numerics::rosenbrock::Stiff;
 
 /// The state is a, then s. A right-hand side costs m² kernels, a step the factors of a 2m×2m matrix.
+#[derive(Clone)]
 pub(super) struct ClosedFlow {
     epsilon: f64,
     neurons: usize,

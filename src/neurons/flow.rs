@@ -52,6 +52,7 @@ const A_STEP: f64 = 0.01;
 /// Degree of series where nothing is said.
 const DEGREE: usize = 40;
 
+#[derive(Clone)]
 enum System {
     Series(SeriesFlow),
     Closed(ClosedFlow),
@@ -100,6 +101,7 @@ impl Stiff for System {
 /// assert!(constant.abs() < 0.01 && linear > 0.45);
 /// # Ok::<(), learning_dynamics::Error>(())
 /// ```
+#[derive(Clone)]
 pub struct NeuronFlow {
     problem: SingleIndex,
     settings: FlowSettings,
@@ -198,6 +200,11 @@ impl NeuronFlow {
         self.method.advance(&mut self.system, (self.time, time), &mut self.state, &self.scale)?;
         self.time = time;
         Ok(())
+    }
+
+    /// The time reached.
+    pub(super) fn at(&self) -> f64 {
+        self.time
     }
 
     /// Second layer, m numbers.

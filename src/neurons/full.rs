@@ -13,6 +13,7 @@ use crate::numerics::rosenbrock::Stiff;
 ///
 /// Solves are by GMRES with exact products of the Jacobian, each two products of m×m matrices. The preconditioner treats the
 /// second layer exactly, `ε a' = V(s) − U(r) a/m`, and the directions, which are not stiff, as fixed.
+#[derive(Clone)]
 pub(super) struct FullFlow {
     epsilon: f64,
     neurons: usize,
@@ -29,6 +30,7 @@ pub(super) struct FullFlow {
 }
 
 /// A state and what its right-hand side is made of.
+#[derive(Clone)]
 struct Point {
     a: Vec<f64>,
     s: Vec<f64>,
@@ -43,6 +45,7 @@ struct Point {
     es: Vec<f64>,
 }
 
+#[derive(Clone)]
 struct Scratch {
     dr: Mat<f64>,
     de: Mat<f64>,

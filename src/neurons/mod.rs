@@ -1,4 +1,4 @@
-//! Wide two-layer networks on single-index targets: the stiff flows of their neurons.
+//! Wide two-layer networks on single-index targets: the stiff flows of their neurons, and the density that these become.
 //!
 //! ```text
 //! full        ε a_i' = V(s_i) − (1/m) Σ_j a_j U(r_ij)
@@ -10,13 +10,18 @@
 //! with `V(s) = Σ_k φ_k σ_k s^k`, `U(r) = Σ_k σ_k² r^k` ([`crate::gaussian::DualKernel`]). The simplified flow is the full one
 //! where `r_ij = s_i s_j` also on the diagonal: `d → ∞` and `m ≫ ε^(−1/2)` neurons that start perpendicular to the target and to
 //! each other. Berthier, Montanari & Zhou (2024), eqs. (8), (11).
+//! Infinitely many neurons are a density, [`NeuronDensity`].
 
 mod closed;
+mod density;
 mod flow;
 mod full;
+mod learning_times;
 mod series;
 
+pub use density::{DensitySettings, DensityStatistics, DensitySteps, NeuronDensity};
 pub use flow::{Flow, FlowSettings, NeuronFlow};
+pub use learning_times::{learning_times, learning_times_of};
 
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 
 use super::*;
 use crate::error::Error;
@@ -94,6 +95,8 @@ fn impossible_times_are_named() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { rng_seed: RngSeed::Fixed(1), failure_persistence: None, ..ProptestConfig::default() })]
+
     /// Increasing, from the start, never past the end; and a span that is a whole number of steps ends at its end.
     #[test]
     fn schedules_increase_within_their_span(start in -10.0..10.0, step in 1e-3..1.0, n in 0_usize..500) {

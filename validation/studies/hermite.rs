@@ -153,7 +153,7 @@ fn tails(level: Level, report: &mut Report) -> Result<Panel, Box<dyn Error>> {
         for &degree in &degrees {
             let kernel = DualKernel::series(&link, &link, degree)?;
             let missing = whole - kernel.at(1.0)[0];
-            if missing > 1e-12 {
+            if missing.abs() > 1e-12 {
                 ratios.push(kernel.truncation() / missing - 1.0);
             }
             left.push(missing);

@@ -21,6 +21,7 @@ use crate::report::Report;
 
 mod averaged_exact;
 mod batch;
+mod characteristics;
 mod concentration;
 mod critical_learning_rate;
 mod erf_committee;
@@ -30,10 +31,12 @@ mod full_against_simplified;
 mod gaussian_integrals;
 mod hermite;
 mod joint;
+mod learning_order;
 mod linear_sgd;
 mod lqg;
 mod momentum;
 mod network_against_flow;
+mod neuron_density;
 mod order_parameter_steps;
 mod ornstein_uhlenbeck;
 mod schedules;
@@ -42,6 +45,7 @@ mod sgd_runs;
 mod stationary;
 mod teacher_student;
 mod time_order;
+mod time_scales;
 mod trained_second_layer;
 mod zero_risk;
 
@@ -126,6 +130,9 @@ studies![
     zero_risk,
     network_against_flow,
     sgd_against_flow,
+    neuron_density,
+    learning_order,
+    time_scales,
 ];
 
 /// Asserts every gate of a study at the quick level, and that it has data and a picture to show.
