@@ -105,6 +105,20 @@ pub enum Error {
         /// The tolerance asked.
         tolerance: f64,
     },
+    /// Stiff equations whose step fell to rounding.
+    #[error(
+        "at t = {time} the step fell to {step:e}, held back by {component}: the tolerance {tolerance:e} cannot be reached"
+    )]
+    StiffStep {
+        /// When.
+        time: f64,
+        /// The last step tried.
+        step: f64,
+        /// What changes fastest in units of the error allowed, as `a[3]`.
+        component: String,
+        /// The tolerance asked.
+        tolerance: f64,
+    },
     /// An iteration that did not converge.
     #[error("{what} did not converge in {iterations} iterations: residual {residual:e}, expected {tolerance:e}")]
     NotConverged {

@@ -8,7 +8,7 @@ use ndarray::Array2;
 use super::closed::ClosedFlow;
 use super::full::{FullFlow, pair};
 use super::series::SeriesFlow;
-use crate::error::{Result, require};
+use crate::error::{Error, Result, Warning, require};
 use crate::frame::{Coordinate, Field, Frame, Solver, Visit};
 use crate::gaussian::{DualKernel, Risk, RiskParts};
 use crate::numerics::rosenbrock::{Rosenbrock, Stiff};
@@ -88,8 +88,8 @@ impl Stiff for System {
 /// The neurons `(a_i, s_i)` (and `r_ij`) of a [`SingleIndex`] problem in time, by a method for stiff equations
 /// ([`Rosenbrock`]) that uses the structure of the Jacobian.
 ///
-/// Frames hold the groups `neurons` (`a`, `s` over `neuron`; of the full flow `r` over `neuron`, `neuron_2`) and `risk`
-/// ([`Risk::fields`]).
+/// Frames hold the groups `neurons` (`a`, `s` over `neuron`; of the full flow `r` over `neuron`, `neuron_2`), `moments` (mean
+/// `alignment` |s|, `largest_a`) and `risk` ([`Risk::fields`]).
 ///
 /// ```
 /// use learning_dynamics::{neurons::*, problem::*};
@@ -195,11 +195,40 @@ impl NeuronFlow {
     /// Integrates to `time` without showing anything.
     ///
     /// # Errors
-    /// [`crate::Error::Parameter`] for a time before the one reached; those of [`Rosenbrock::advance`].
+    /// [`crate::Error::Parameter`] for a time before the one reached; those of [`Rosenbrock::advance`], after which state and
+    /// [`Solver::time`] are those of the last step that was made.
     pub fn advance_to(&mut self, time: f64) -> Result<()> {
-        self.method.advance(&mut self.system, (self.time, time), &mut self.state, &self.scale)?;
-        self.time = time;
-        Ok(())
+        let outcome = self.method.advance(&mut self.system, &mut self.time, time, &mut self.state, &self.scale);
+        outcome.map_err(|error| match error {
+            Error::StiffStep { time, step, component, .. } => {
+                let tolerance = self.settings.tolerance;
+                Error::StiffStep { time, step, component: self.name(&component), tolerance }
+            }
+            other => other,
+        })
+    }
+
+    /// `a[i]`, `s[i]` or `r[i, j]` for `y[k]`.
+    pub(super) fn name(&self, component: &str) -> String {
+        let m = self.problem.neurons();
+        let digits = component.trim_start_matches("y[").trim_end_matches(']');
+        match digits.parse::<usize>() {
+            Ok(k) if k < m => format!("a[{k}]"),
+            Ok(k) if k < 2 * m => format!("s[{}]", k - m),
+            Ok(k) => (0..m)
+                .flat_map(|i| (i + 1..m).map(move |j| (i, j)))
+                .find(|&(i, j)| pair(m, i, j) == k)
+                .map_or_else(|| component.into(), |(i, j)| format!("r[{i}, {j}]")),
+            Err(_) => component.into(),
+        }
+    }
+
+    /// What its user should know: kernels that are series and leave out more than a thousandth of the tolerance.
+    pub fn warnings(&self) -> Vec<Warning> {
+        let degrees = self.settings.series.unwrap_or(DEGREE);
+        let kernels = ["U", "V"].into_iter().zip(self.truncation);
+        let noted = kernels.filter(|(_, error)| *error > 1e-3 * self.settings.tolerance);
+        noted.map(|(kernel, error)| Warning::KernelTruncated { kernel, error, degrees }).collect()
     }
 
     /// The time reached.
@@ -249,6 +278,10 @@ impl NeuronFlow {
             let r = self.r().into_raw_vec_and_offset().0;
             fields.push(Field::array("neurons", "r", "overlap of two neurons", &[neuron, other], r));
         }
+        let mean = self.s().iter().map(|s| s.abs()).sum::<f64>() / self.s().len() as f64;
+        let largest = self.a().iter().fold(0.0, |most: f64, a| most.max(a.abs()));
+        fields.push(Field::scalar("moments", "alignment", "mean of |s|", mean));
+        fields.push(Field::scalar("moments", "largest_a", "largest |a|", largest));
         fields.extend(self.risk.fields(&self.risk()));
         fields
     }

@@ -98,7 +98,7 @@ fn series_and_closed_sums_agree() {
     let mut closed = super::closed::ClosedFlow::new(p.epsilon, p.neurons(), u, v);
     let mut y: Vec<f64> = p.a.iter().chain(&p.s).copied().collect();
     let mut method = crate::numerics::rosenbrock::Rosenbrock::new(1e-10);
-    method.advance(&mut closed, (0.0, 2.0), &mut y, &[1.0; 10]).unwrap();
+    method.advance(&mut closed, &mut 0.0, 2.0, &mut y, &[1.0; 10]).unwrap();
     let mut flow = NeuronFlow::new(p, FlowSettings { tolerance: 1e-8, ..FlowSettings::default() }).unwrap();
     flow.advance_to(2.0).unwrap();
     // Two runs with errors of 1e-10 a step.
@@ -137,4 +137,40 @@ fn one_neuron_of_degree_zero_is_exponential() {
         assert!((flow.a()[0] - expected).abs() < 1e-6, "{} {expected}", flow.a()[0]);
         assert_eq!(flow.s(), [0.0]);
     }
+}
+
+#[test]
+fn what_a_run_should_know_is_told() {
+    // A series of five degrees of ReLU, which has infinitely many; the target is a polynomial.
+    let settings = FlowSettings { series: Some(5), ..FlowSettings::default() };
+    let flow = NeuronFlow::new(problem(0.1), settings).unwrap();
+    let warnings = flow.warnings();
+    assert!(
+        matches!(warnings[..], [crate::Warning::KernelTruncated { kernel: "U", degrees: 5, error }] if error > 1e-3)
+    );
+    assert!(NeuronFlow::new(problem(0.1), FlowSettings::default()).unwrap().warnings().is_empty());
+    for tolerance in [0.0, 1.0, f64::NAN] {
+        let error = NeuronFlow::new(problem(0.1), FlowSettings { tolerance, ..settings }).unwrap_err();
+        assert!(error.to_string().starts_with("tolerance = "), "{error}");
+    }
+    let mut flow = flow;
+    flow.advance_to(0.1).unwrap();
+    assert!(flow.advance_to(0.05).unwrap_err().to_string().starts_with("time = 0.05"));
+}
+
+#[test]
+fn components_have_their_names() {
+    let settings = FlowSettings { flow: Flow::Full, ..FlowSettings::default() };
+    let flow = NeuronFlow::new(problem(0.1), settings).unwrap();
+    for (component, name) in
+        [("y[0]", "a[0]"), ("y[4]", "a[4]"), ("y[5]", "s[0]"), ("y[10]", "r[0, 1]"), ("y[19]", "r[3, 4]")]
+    {
+        assert_eq!(flow.name(component), name);
+    }
+    // Rates beyond all numbers are named before anything moves.
+    let mut p = problem(0.1);
+    p.a = vec![1e300; 5];
+    let mut flow = NeuronFlow::new(p, FlowSettings::default()).unwrap();
+    let error = flow.advance_to(1.0).unwrap_err().to_string();
+    assert!(error.contains("rate of change[5] is") && error.contains("t = 0"), "{error}");
 }

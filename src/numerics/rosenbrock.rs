@@ -98,18 +98,21 @@ impl Rosenbrock {
         Self { tolerance, ..Self::default() }
     }
 
-    /// Integrates from `start` to `end` in place; `scale_i` is the size below which errors of `y_i` are absolute.
+    /// Integrates from `time` to `end` in place, both `time` and `y` being moved on with each step; `scale_i` is the size below
+    /// which errors of `y_i` are absolute.
     ///
     /// # Errors
-    /// Those of the equations at the start; [`Error::NonFiniteField`] where `f` is not finite there; [`Error::StepTooSmall`] where
-    /// the step falls to rounding; [`Error::NotConverged`] after a million steps.
+    /// Those of the equations at the start; [`Error::NonFiniteField`] where `f` is not finite there; [`Error::StiffStep`] where the
+    /// step falls to rounding; [`Error::NotConverged`] after a million steps.
     pub fn advance<S: Stiff>(
         &mut self,
         system: &mut S,
-        (start, end): (f64, f64),
+        time: &mut f64,
+        end: f64,
         y: &mut [f64],
         scale: &[f64],
     ) -> Result<()> {
+        let start = *time;
         require(end >= start && end.is_finite(), "time", end, "a finite time, not before the one reached")?;
         if end == start {
             return Ok(());
@@ -119,21 +122,17 @@ impl Rosenbrock {
         if self.step == 0.0 {
             self.step = self.first_step(system, start, y)?.min(end - start);
         }
-        let (mut t, mut rejected) = (start, false);
+        let mut rejected = false;
         for _ in 0..MOST {
             // Two equal steps rather than a tiny one after a long one.
-            let left = end - t;
+            let left = end - *time;
             let last = self.step >= 0.99 * left;
             let h = if last { left } else { self.step.min(if left < 2.0 * self.step { 0.5 * left } else { left }) };
-            if !(h > 16.0 * f64::EPSILON * t.abs().max(end.abs() * 1e-8) || last) {
-                return Err(Error::StepTooSmall { time: t, step: h, tolerance: self.tolerance });
+            if !(h > 16.0 * f64::EPSILON * time.abs().max(end.abs() * 1e-8) || last) {
+                return Err(self.stuck(system, *time, y, h));
             }
-            let error = match self.attempt(system, y, h) {
-                Ok(error) => error,
-                // What fails inside a step says that it was too long; at its start it fails for good.
-                Err(_) if h > 1e-3 * f64::EPSILON * end.abs() => f64::INFINITY,
-                Err(error) => return Err(error),
-            };
+            // What fails inside a step says that it was too long.
+            let error = self.attempt(system, y, h).unwrap_or(f64::INFINITY);
             let most = if rejected { 1.0 } else { 5.0 };
             let factor = if error.is_finite() { (0.9 * error.powf(-0.2)).clamp(0.2, most) } else { 0.2 };
             if error <= 1.0 {
@@ -144,9 +143,10 @@ impl Rosenbrock {
                 self.step =
                     if last { (h * factor).max(if h < self.step { self.step } else { 0.0 }) } else { h * factor };
                 if last {
+                    *time = end;
                     return Ok(());
                 }
-                t += h;
+                *time += h;
                 rejected = false;
             } else {
                 self.steps[1] += 1;
@@ -157,9 +157,19 @@ impl Rosenbrock {
         Err(Error::NotConverged {
             what: "the stiff integration",
             iterations: MOST as usize,
-            residual: end - t,
+            residual: end - *time,
             tolerance: 0.0,
         })
+    }
+
+    /// The error of a step that fell to rounding, with what changes fastest.
+    fn stuck<S: Stiff>(&mut self, system: &mut S, time: f64, y: &[f64], step: f64) -> Error {
+        if let Err(error) = system.rhs(y, &mut self.slope) {
+            return error;
+        }
+        let speed = |i: usize| (self.slope[i] / self.weight[i]).abs();
+        let fastest = (0..y.len()).fold(0, |most, i| if speed(i) > speed(most) { i } else { most });
+        Error::StiffStep { time, step, component: format!("y[{fastest}]"), tolerance: self.tolerance }
     }
 
     fn resize(&mut self, n: usize) {
@@ -256,10 +266,10 @@ mod tests {
         // Hairer & Wanner, Solving ODEs II, test set: y(1) and y(2) for ε = 1e-6.
         let mut system = VanDerPol { epsilon: 1e-6, w: [[0.0; 2]; 2] };
         for tolerance in [1e-5, 1e-7, 1e-9] {
-            let (mut y, mut method) = ([2.0, 0.0], Rosenbrock::new(tolerance));
-            method.advance(&mut system, (0.0, 1.0), &mut y, &[1.0; 2]).unwrap();
+            let (mut t, mut y, mut method) = (0.0, [2.0, 0.0], Rosenbrock::new(tolerance));
+            method.advance(&mut system, &mut t, 1.0, &mut y, &[1.0; 2]).unwrap();
             let one = (y[0] + 1.863_646_254_808_13).abs();
-            method.advance(&mut system, (1.0, 2.0), &mut y, &[1.0; 2]).unwrap();
+            method.advance(&mut system, &mut t, 2.0, &mut y, &[1.0; 2]).unwrap();
             let two = (y[0] - 1.706_167_732_170_48).abs();
             // The position of the jump adds up some hundred steps.
             assert!(one < 30.0 * tolerance && two < 30.0 * tolerance, "{tolerance:e}: {one:e} {two:e}");
@@ -326,9 +336,36 @@ mod tests {
                 Ok(())
             }
         }
-        let error = Rosenbrock::new(1e-6).advance(&mut Broken, (0.0, 1.0), &mut [1.0], &[1.0]).unwrap_err();
+        let error = Rosenbrock::new(1e-6).advance(&mut Broken, &mut 0.0, 1.0, &mut [1.0], &[1.0]).unwrap_err();
         assert!(matches!(error, Error::NonFiniteField { .. }), "{error}");
-        let error = Rosenbrock::new(1e-6).advance(&mut Broken, (0.0, f64::NAN), &mut [1.0], &[1.0]).unwrap_err();
+        let error = Rosenbrock::new(1e-6).advance(&mut Broken, &mut 0.0, f64::NAN, &mut [1.0], &[1.0]).unwrap_err();
         assert!(error.to_string().starts_with("time = NaN"));
+    }
+    /// `y' = y²`, which leaves the numbers at t = 1, beside a component at rest.
+    struct Exploding([f64; 2]);
+
+    impl Stiff for Exploding {
+        fn rhs(&mut self, y: &[f64], out: &mut [f64]) -> Result<()> {
+            (out[0], out[1]) = (0.0, y[1] * y[1]);
+            Ok(())
+        }
+        fn prepare(&mut self, y: &[f64], shift: f64, _weight: &[f64]) -> Result<()> {
+            self.0 = [shift, shift - 2.0 * y[1]];
+            Ok(())
+        }
+        fn solve(&mut self, b: &mut [f64]) -> Result<()> {
+            (b[0], b[1]) = (b[0] / self.0[0], b[1] / self.0[1]);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_step_that_falls_to_nothing_names_time_and_component() {
+        let (mut t, mut y) = (0.0, [1.0, 1.0]);
+        let outcome = Rosenbrock::new(1e-8).advance(&mut Exploding([0.0; 2]), &mut t, 2.0, &mut y, &[1.0; 2]);
+        let Err(Error::StiffStep { time, component, .. }) = outcome else { panic!("{outcome:?}") };
+        // State and time are those of the last step that was made.
+        assert!((time - 1.0).abs() < 1e-6 && time == t && component == "y[1]", "{time} {component}");
+        assert!(y[1] > 1e6 && y[0] == 1.0, "{y:?}");
     }
 }
