@@ -94,8 +94,6 @@ pub fn horner(coefficients: &[f64], x: f64) -> [f64; 3] {
 
 #[cfg(test)]
 mod tests {
-    use std::f64::consts::PI;
-
     use super::*;
 
     #[test]
