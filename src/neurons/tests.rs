@@ -174,3 +174,14 @@ fn components_have_their_names() {
     let error = flow.advance_to(1.0).unwrap_err().to_string();
     assert!(error.contains("rate of change[5] is") && error.contains("t = 0"), "{error}");
 }
+
+#[test]
+fn an_activation_that_vanishes_moves_nothing() {
+    for flow in [Flow::Simplified, Flow::Full] {
+        let p = SingleIndex::new([0.0], [0.8, 0.5], 1e-3, vec![1.0, -2.0]);
+        let mut flow = NeuronFlow::new(p, FlowSettings { flow, ..FlowSettings::default() }).unwrap();
+        flow.advance_to(1.0).unwrap();
+        assert_eq!((flow.a(), flow.s()), (&[1.0, -2.0][..], &[0.0, 0.0][..]));
+        assert!((flow.risk().risk - 0.445).abs() < 1e-15);
+    }
+}
