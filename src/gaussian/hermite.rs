@@ -18,7 +18,7 @@ const MOST: usize = 2000;
 /// use learning_dynamics::{gaussian::HermiteSeries, problem::Activation};
 /// let relu = HermiteSeries::new(&Activation::Relu.into(), 4, "activation")?;
 /// assert!((relu.coefficients[1] - 0.5).abs() < 1e-15 && relu.coefficients[3] == 0.0);
-/// assert!((relu.tail - 0.0024).abs() < 1e-4); // Σ_{k>4} c_k²
+/// assert!((relu.tail - 0.0046).abs() < 1e-4); // Σ_{k>4} c_k²
 /// # Ok::<(), learning_dynamics::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
