@@ -1,9 +1,7 @@
 //! The simplified flow with kernels that are polynomials: sums by degree.
 
-use faer::Mat;
-use faer::linalg::solvers::DenseSolveCore;
-
 use multiversion::multiversion;
+use nalgebra::DMatrix;
 
 use crate::error::{Error, Result};
 use crate::gaussian::horner;
@@ -224,14 +222,22 @@ impl Stiff for SeriesFlow {
                 (ra[i], rs[i]) = (power[i] * share, slope * share);
             }
         }
-        let mut matrix = Mat::<f64>::identity(rank, rank);
+        let mut matrix = DMatrix::<f64>::identity(rank, rank);
         for (l, column) in self.columns.iter().enumerate() {
             multiply(&self.inverses, column, &mut self.found);
             for (k, row) in self.rows.iter().enumerate() {
                 matrix[(k, l)] += dot(row, &self.found);
             }
         }
-        let inverse = matrix.partial_piv_lu().inverse();
+        // A few rows: not worth the threads that a library of large matrices may start.
+        let Some(inverse) = matrix.try_inverse() else {
+            return Err(Error::NotConverged {
+                what: "the matrix of sums",
+                iterations: 0,
+                residual: 0.0,
+                tolerance: 0.0,
+            });
+        };
         for (k, row) in self.small.chunks_exact_mut(rank.max(1)).enumerate() {
             row.iter_mut().enumerate().for_each(|(l, x)| *x = inverse[(k, l)]);
         }
