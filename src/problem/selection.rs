@@ -8,6 +8,7 @@ use rand::Rng;
 use rayon::prelude::*;
 
 use super::clock::Clock;
+use super::rate::Schedule;
 use crate::error::{Error, Result, require};
 use crate::numerics::normal::below;
 
@@ -19,6 +20,13 @@ pub enum Rule {
         /// `β ≥ 0`.
         beta: f64,
     },
+    /// `w(F) = exp(β(t)F)`, β at the time of the event; everybody becomes a copy.
+    Annealed {
+        /// `β(t) ≥ 0`.
+        beta: Schedule,
+    },
+    /// `w(F) = F ≥ 0` (Holland 1975, fitness-proportional selection); everybody becomes a copy.
+    Proportional,
     /// Any weight, given by its logarithm `F ↦ log w(F)` (−∞ allowed); everybody becomes a copy.
     Weight(Arc<dyn Fn(f64) -> f64 + Send + Sync>),
     /// The worst `⌈qN⌉` become copies of agents drawn uniformly from the best `⌈qN⌉`; ties are broken at random.
@@ -27,12 +35,18 @@ pub enum Rule {
         /// `q` in (0, ½].
         fraction: f64,
     },
+    /// Each compares itself with one random other agent and becomes its copy if the other is strictly fitter (Jaderberg et
+    /// al. 2017, "binary tournament").
+    Tournament,
 }
 
 impl Debug for Rule {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Rule::Boltzmann { beta } => write!(f, "Boltzmann {{ beta: {beta} }}"),
+            Rule::Annealed { beta } => write!(f, "Annealed {{ beta: {beta:?} }}"),
+            Rule::Proportional => f.write_str("Proportional"),
+            Rule::Tournament => f.write_str("Tournament"),
             Rule::Weight(_) => f.write_str("Weight(…)"),
             Rule::Truncation { fraction } => write!(f, "Truncation {{ fraction: {fraction} }}"),
         }
@@ -71,25 +85,39 @@ impl Rule {
             Rule::Boltzmann { beta } => {
                 require(*beta >= 0.0 && beta.is_finite(), "selection.beta", *beta, "a finite number ≥ 0")
             }
-            Rule::Weight(_) => Ok(()),
+            Rule::Annealed { beta: Schedule::Greedy { .. } } => Err(Error::Unsupported {
+                solver: "annealed selection",
+                what: "a greedy schedule".into(),
+                instead: "it is for learning rates of committees; give β(t)",
+            }),
+            Rule::Annealed { beta } => beta.validated("selection.beta"),
+            Rule::Weight(_) | Rule::Proportional | Rule::Tournament => Ok(()),
             Rule::Truncation { fraction } => {
                 require(*fraction > 0.0 && *fraction <= 0.5, "selection.fraction", *fraction, "a number in (0, 1/2]")
             }
         }
     }
 
-    /// `log w(F)` for the rules that are weights, `None` for rules on ranks.
-    pub fn log_weight(&self, fitness: f64) -> Option<f64> {
+    /// `log w(F)` at `time` for the rules that are weights, `None` for rules on ranks. NaN where the rule has no weight for
+    /// this fitness (a negative one, [`Rule::Proportional`]).
+    pub fn log_weight(&self, fitness: f64, time: f64) -> Option<f64> {
         match self {
             Rule::Boltzmann { beta } => Some(beta * fitness),
+            Rule::Annealed { beta } => Some(beta.at(time).unwrap_or(f64::NAN) * fitness),
+            Rule::Proportional => Some(libm::log(fitness)),
             Rule::Weight(log_weight) => Some(log_weight(fitness)),
-            Rule::Truncation { .. } => None,
+            Rule::Truncation { .. } | Rule::Tournament => None,
         }
     }
 
     /// Whether the rule is a weight `w(F)`.
     pub fn is_weight(&self) -> bool {
-        !matches!(self, Rule::Truncation { .. })
+        !matches!(self, Rule::Truncation { .. } | Rule::Tournament)
+    }
+
+    /// Whether its weights are the same at all times.
+    pub fn is_steady(&self) -> bool {
+        !matches!(self, Rule::Annealed { .. })
     }
 }
 
@@ -129,7 +157,10 @@ impl Splitter {
                 .collect();
             return Ok(Splitter::Ranks { order, groups, fraction: *fraction });
         }
-        let mut weights: Vec<f64> = fitness.iter().map(|&f| rule.log_weight(f).unwrap_or(0.0)).collect();
+        if matches!(rule, Rule::Tournament | Rule::Annealed { .. }) {
+            return Err(Error::Unsupported { solver: "cells", what: format!("{rule:?}"), instead: "use agents" });
+        }
+        let mut weights: Vec<f64> = fitness.iter().map(|&f| rule.log_weight(f, 0.0).unwrap_or(0.0)).collect();
         for &w in &weights {
             require(w < f64::INFINITY, "selection: log w(F)", w, "a number below +∞; lower β or rescale the fitness")?;
         }
@@ -238,6 +269,16 @@ impl Rule {
                     donors[ranks[k] as u32 as usize] = ranks[n - count + below(rng, count)] as u32;
                 }
             }
+            Rule::Tournament => {
+                for (i, donor) in donors.iter_mut().enumerate().filter(|_| n > 1) {
+                    // One of the n − 1 others.
+                    let other = below(rng, n - 1);
+                    let other = other + usize::from(other >= i);
+                    if fitness[other] > fitness[i] {
+                        *donor = other as u32;
+                    }
+                }
+            }
             _ => {
                 let table = DonorTable::new(self, fitness, time)?;
                 table.fill(rng, &mut donors);
@@ -272,7 +313,7 @@ impl DonorTable {
         }
         let mut cumulative = vec![0.0; fitness.len()];
         let write = |(to, from): (&mut [f64], &[f64])| {
-            to.iter_mut().zip(from).for_each(|(w, f)| *w = rule.log_weight(*f).unwrap_or(0.0));
+            to.iter_mut().zip(from).for_each(|(w, f)| *w = rule.log_weight(*f, time).unwrap_or(0.0));
             to.iter().fold(f64::NEG_INFINITY, |a, w| if w.is_nan() { f64::INFINITY } else { a.max(*w) })
         };
         let tops: Vec<f64> = cumulative.par_chunks_mut(PIECE).zip(fitness.par_chunks(PIECE)).map(write).collect();
