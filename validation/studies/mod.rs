@@ -25,6 +25,7 @@ mod characteristics;
 mod concentration;
 mod critical_learning_rate;
 mod erf_committee;
+mod exploration;
 mod fluctuations;
 mod fokker_planck_space;
 mod full_against_simplified;
@@ -32,6 +33,7 @@ mod gaussian_integrals;
 mod hermite;
 mod joint;
 mod learning_order;
+mod learning_rate;
 mod linear_sgd;
 mod lqg;
 mod momentum;
@@ -47,6 +49,7 @@ mod teacher_student;
 mod time_order;
 mod time_scales;
 mod trained_second_layer;
+mod truncation;
 mod zero_risk;
 
 /// How much work a study may do.
@@ -112,6 +115,9 @@ studies![
     effective_selection,
     noise_and_diversity,
     quadratic_training,
+    truncation,
+    exploration,
+    learning_rate,
     gaussian_integrals,
     relu_committee,
     smooth_committee,
