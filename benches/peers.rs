@@ -1,6 +1,6 @@
 //! This library beside the programs of `peers/`, in one run: CPU seconds of the whole process, errors, and ratios.
 //!
-//! `cargo bench --bench peers`; `-- committee` and `-- neurons` run one part alone. The Python that runs `peers/*.py` is `benches/peers/.venv/bin/python` or what `PYTHON` names; it
+//! `cargo bench --bench peers`; `-- committee`, `-- neurons` and `-- plane` run one part alone. The Python that runs `peers/*.py` is `benches/peers/.venv/bin/python` or what `PYTHON` names; it
 //! needs numpy and scipy, and numba for these two parts. Without one only this library's rows are printed. One thread is used (`RAYON_NUM_THREADS` is set).
 
 use std::ops::ControlFlow;
@@ -79,6 +79,8 @@ fn peer(script: &str) -> Vec<(String, f64, f64)> {
         .collect()
 }
 
+#[path = "peers/fokker_planck.rs"]
+mod fokker_planck;
 #[path = "peers/neurons.rs"]
 mod neurons;
 #[path = "peers/saad_solla.rs"]
@@ -96,6 +98,9 @@ fn main() -> Result<()> {
     }
     if std::env::args().any(|word| word == "committee") {
         return saad_solla::compare();
+    }
+    if std::env::args().any(|word| word == "plane") {
+        return fokker_planck::compare();
     }
     if std::env::args().any(|word| word == "neurons") {
         return neurons::compare();
