@@ -42,8 +42,12 @@ pub use solver::{Averaged, Settings};
 pub use stationary::Stationary;
 
 #[cfg(test)]
+mod asynchronous_tests;
+#[cfg(test)]
 mod effective_tests;
 #[cfg(test)]
 mod tail_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod two_tests;

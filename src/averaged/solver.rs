@@ -113,7 +113,7 @@ impl Averaged {
         }
         let tolerance = settings.tolerance;
         require((1e-13..=0.1).contains(&tolerance), "time.tolerance", tolerance, "1e-13 (rounding) to 0.1")?;
-        memory::ensure("the averaged equation", Self::memory(&problem, &settings, grid.len()))?;
+        memory::ensure("the averaged equation", Self::memory(&problem, &settings, grid.len() as u64))?;
         let mass = grid.masses(&problem.initial.h)?;
         let effective = Effective::new(&problem, &grid.points, &settings.weight)?;
         let dynamics = dynamics(&problem, &grid, &effective, &settings, &mass)?;
@@ -141,8 +141,8 @@ impl Averaged {
         })
     }
 
-    /// Bytes that a run takes at most on so many places (atoms included).
-    pub fn memory(problem: &Population, settings: &Settings, places: usize) -> u64 {
+    /// Bytes that a run takes at most on so many places ([`Cells::places`](crate::grid::Cells::places)).
+    pub fn memory(problem: &Population, settings: &Settings, places: u64) -> u64 {
         let cells = match &settings.weight {
             Weight::Quadrature { theta } => theta.len(),
             Weight::GaussHermite { points } => *points,
@@ -151,8 +151,8 @@ impl Averaged {
         };
         let a_place = match problem.events() {
             // The law of the fitness in bins, about as many as there are cells of θ or places, and the Gibbs law.
-            Some((rule, _)) if !rule.is_weight() => 6 * cells.max(places),
-            Some((rule, _)) if !rule.is_steady() => 2 * cells,
+            Some((rule, _)) if !rule.is_weight() => places.max(cells as u64).saturating_mul(6),
+            Some((rule, _)) if !rule.is_steady() => 2 * cells as u64,
             _ => 0,
         };
         let history = match problem.events() {
@@ -161,7 +161,7 @@ impl Averaged {
             // Terms of a power series.
             _ => 520,
         };
-        8 * (places as u64) * ((a_place + history + 20) as u64)
+        places.saturating_mul(a_place.saturating_add(history as u64 + 20)).saturating_mul(8)
     }
 
     /// Shows, from now on, the probability of each of these regions of θ under the Gibbs law, as `wells/probability(region)`;

@@ -2,11 +2,20 @@
 
 use super::hyper_axis::HyperAxis;
 use crate::error::{Error, Result};
-use crate::problem::{Domain, Law};
+use crate::numerics::memory;
+use crate::problem::{Domain, Ends, Law};
 
 /// Numbers of cells, one an axis; made from `usize`, `[usize; 2]` or `Vec<usize>`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cells(pub Vec<usize>);
+
+impl Cells {
+    /// The number of places that they make on these domains, atoms included.
+    pub fn places(&self, domains: &[Domain]) -> u64 {
+        let on = |(cells, domain): (&usize, &Domain)| *cells as u64 + if domain.ends == Ends::Clip { 2 } else { 0 };
+        self.0.iter().zip(domains).map(on).fold(1, u64::saturating_mul)
+    }
+}
 
 impl From<usize> for Cells {
     fn from(cells: usize) -> Self {
@@ -74,7 +83,7 @@ impl HyperGrid {
     ///
     /// # Errors
     /// [`Error::Shape`] for as many numbers of cells as there are not domains; [`Error::Unsupported`] above two;
-    /// [`Error::Parameter`] as [`HyperAxis::new`].
+    /// [`Error::Parameter`] as [`HyperAxis::new`]; [`Error::TooMuchMemory`].
     pub fn new(domains: impl Into<Domains>, cells: impl Into<Cells>) -> Result<Self> {
         let (domains, cells) = (domains.into().0, cells.into().0);
         if !(1..=2).contains(&domains.len()) {
@@ -88,6 +97,8 @@ impl HyperGrid {
             let what = "grid.h (one number of cells a hyperparameter)".into();
             return Err(Error::Shape { what, found: cells.len(), expected: domains.len() });
         }
+        let places = Cells(cells.clone()).places(&domains);
+        memory::ensure("a grid of hyperparameters", places.saturating_mul(8 * domains.len() as u64))?;
         let keys = if domains.len() == 1 { ["h", ""] } else { ["h_1", "h_2"] };
         let axes =
             domains.into_iter().zip(cells).zip(keys).map(|((domain, cells), key)| HyperAxis::new(key, domain, cells));

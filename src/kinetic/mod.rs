@@ -101,8 +101,10 @@ impl Kinetic {
         if let Some((_, clock @ Clock::Staggered { .. })) = problem.events() {
             return unsupported(format!("{clock:?}"), "a Poisson or periodic clock, or averaged::Averaged or agents");
         }
+        let h_cells = h_cells.into();
+        // Before anything of that size is asked for.
+        memory::ensure("the joint equation", Self::memory(&problem, theta.len(), h_cells.places(&problem.h)))?;
         let h = HyperGrid::new(&problem.h, h_cells)?;
-        memory::ensure("the joint equation", Self::memory(&problem, theta.len(), h.len()))?;
         let fast = FokkerPlanck::new(&problem, theta.axis(0), &h)?;
         let slow = Slow::new(&problem, &theta, &h)?;
         let density = initial::masses(&problem, &theta, &h)?;
@@ -129,16 +131,16 @@ impl Kinetic {
         Ok(this)
     }
 
-    /// Bytes that a run takes at most, of a problem with dθ = 1 on so many cells of θ and places of h (atoms included): 16
+    /// Bytes that a run takes at most, of a problem with dθ = 1 on so many cells of θ and places of h ([`Cells::places`]): 16
     /// arrays of the size of the grid and those of the rule, and two for a frame.
-    pub fn memory(problem: &Population, theta_cells: usize, places: usize) -> u64 {
+    pub fn memory(problem: &Population, theta_cells: usize, places: u64) -> u64 {
         let rule = match problem.events().map(|(rule, _)| rule) {
             Some(rule) if !rule.is_weight() => 7,
             Some(Rule::Annealed { .. }) => 2,
             _ => 1,
         };
         let fresh = u64::from(problem.inheritance == Inheritance::Hyperparameters);
-        (18 + rule + fresh) * 8 * (theta_cells as u64) * (places as u64)
+        places.saturating_mul(theta_cells as u64).saturating_mul(8 * (18 + rule + fresh))
     }
 
     /// Shows, from now on, the probability of each of these regions of θ, as `wells/probability(region)`; the names stand in
@@ -329,4 +331,8 @@ impl Kinetic {
 #[cfg(test)]
 mod property_tests;
 #[cfg(test)]
+mod rank_tests;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod two_tests;
