@@ -2,6 +2,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::*;
+use crate::grid::Axis;
 use crate::problem::*;
 
 /// The joint problem with everything at ordinary size.

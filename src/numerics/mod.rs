@@ -2,6 +2,7 @@
 
 pub(crate) mod buffer;
 pub(crate) mod gmres;
+pub mod memory;
 pub mod normal;
 pub mod ode;
 pub mod rosenbrock;
