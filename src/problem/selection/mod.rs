@@ -9,9 +9,11 @@ use super::rate::Schedule;
 use crate::error::{Error, Result, require};
 
 mod cells;
+mod cuts;
 mod donors;
 
 pub use cells::Splitter;
+pub(crate) use cuts::TruncationCuts;
 pub use donors::{DonorTable, KEPT};
 
 /// How fitness becomes offspring at a selection event.
