@@ -237,15 +237,15 @@ fn seen<'a>(fitness: &'a [f64], published: Option<&'a Published>) -> &'a [f64] {
 /// `to[i] = from[donor of i]`, and `own[i]` where i is kept; `width` numbers an agent.
 fn gather<T: Copy + Send + Sync>(own: &[T], from: &[T], width: usize, donors: &[u32], to: &mut [T]) {
     to.par_chunks_mut(BLOCK * width).zip(donors.par_chunks(BLOCK)).enumerate().for_each(|(block, (to, donors))| {
-        let source = |k: usize, donor: u32| {
-            let (array, agent) = if donor == KEPT { (own, block * BLOCK + k) } else { (from, donor as usize) };
-            &array[agent * width..][..width]
-        };
+        let own = &own[block * BLOCK * width..];
         if width == 1 {
-            to.iter_mut().zip(donors).enumerate().for_each(|(k, (to, donor))| *to = source(k, *donor)[0]);
+            for (k, (to, &donor)) in to.iter_mut().zip(donors).enumerate() {
+                *to = if donor == KEPT { own[k] } else { from[donor as usize] };
+            }
         } else {
             for (k, (to, &donor)) in to.chunks_exact_mut(width).zip(donors).enumerate() {
-                to.copy_from_slice(source(k, donor));
+                let source = if donor == KEPT { &own[k * width..] } else { &from[donor as usize * width..] };
+                to.copy_from_slice(&source[..width]);
             }
         }
     });
