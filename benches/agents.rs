@@ -6,13 +6,11 @@
 use std::hint::black_box;
 use std::sync::Arc;
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use learning_dynamics::monte_carlo::rng::{Key, Purpose, fill_normals, noisy_step};
 use learning_dynamics::monte_carlo::{AgentSettings, Agents, TrainingStep};
-use learning_dynamics::problem::{
-    Clock, Domain, Ends, Evaluation, Inheritance, Initial, InitialTheta, Kernel, Law, Population, Quadratic,
-    QuadraticFitness, Rule, Selection,
-};
+use learning_dynamics::problem::*;
 
 /// The problem of `peers/agents.py`.
 fn problem() -> Population {
@@ -71,5 +69,79 @@ fn whole(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, draws, whole);
+/// One training step and the events after it, 10⁶ agents. Every agent has an event, or one in a hundred.
+fn events(criterion: &mut Criterion) {
+    let annealed = Rule::Annealed { beta: Schedule::Exponential { initial: 1.0, scale: 1.0 } };
+    let rules = [
+        ("boltzmann", Some(Rule::Boltzmann { beta: 1.0 })),
+        ("annealed", Some(annealed)),
+        ("truncation", Some(Rule::Truncation { fraction: 0.2 })),
+        ("tournament", Some(Rule::Tournament)),
+        ("none", None),
+    ];
+    let mut group = criterion.benchmark_group("events");
+    group.sample_size(10);
+    for (name, rule) in rules {
+        for (kind, clock) in [("all", Clock::Periodic { every: 0.01 }), ("few", Clock::Poisson { rate: 1.0 })] {
+            let selection = rule.clone().map_or(Selection::Off, |rule| Selection::Events { rule, clock });
+            steps(&mut group, &format!("{name}, {kind}"), Population { selection, ..problem() });
+        }
+    }
+    let tournament = || Population {
+        selection: Selection::Events { rule: Rule::Tournament, clock: Clock::Staggered { every: 0.1 } },
+        ..problem()
+    };
+    steps(&mut group, "tournament, staggered", tournament());
+    let evaluation = Evaluation { donors: Donors::Published, ..Evaluation::default() };
+    steps(&mut group, "tournament, staggered, published", Population { evaluation, ..tournament() });
+    let inheritance = Inheritance::Hyperparameters;
+    steps(&mut group, "tournament, staggered, rejuvenating", Population { inheritance, ..tournament() });
+    group.finish();
+}
+
+/// Himmelblau's function by a loop over the block, and as a loss that gives one gradient at a time.
+fn plane(criterion: &mut Criterion) {
+    #[derive(Debug)]
+    struct OneByOne(Himmelblau);
+    impl Loss for OneByOne {
+        fn value(&self, theta: &[f64], h: &[f64]) -> f64 {
+            Loss::value(&self.0, theta, h)
+        }
+        fn gradient(&self, theta: &[f64], h: &[f64], out: &mut [f64]) {
+            self.0.gradient(theta, h, out);
+        }
+        fn dimension(&self) -> usize {
+            2
+        }
+    }
+    let mut group = criterion.benchmark_group("plane");
+    group.sample_size(10);
+    let himmelblau = Himmelblau { scale: 100.0, role: Role::Shift };
+    let losses: [(&str, Arc<dyn Loss>); 2] = [
+        ("himmelblau", Arc::new(himmelblau.clone())),
+        ("himmelblau, one by one", Arc::new(OneByOne(himmelblau.clone()))),
+    ];
+    for (name, loss) in losses {
+        let theta = InitialTheta::Law(vec![Law::Uniform { low: -0.5, high: 0.5 }; 2]);
+        let initial = Initial { theta, ..problem().initial };
+        let fitness = Arc::new(himmelblau.clone());
+        steps(&mut group, name, Population { loss, fitness, initial, selection: Selection::Off, ..problem() });
+    }
+    group.finish();
+}
+
+fn steps(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, problem: Population) {
+    const STEP: f64 = 0.01;
+    let settings = AgentSettings { agents: 1_000_000, step: TrainingStep::Step(STEP), ..AgentSettings::default() };
+    let Ok(mut agents) = Agents::new(problem, settings) else { return };
+    let mut step = 0;
+    group.bench_function(name, |b| {
+        b.iter(|| {
+            step += 1;
+            agents.advance_to(f64::from(step) * STEP)
+        });
+    });
+}
+
+criterion_group!(benches, draws, whole, events, plane);
 criterion_main!(benches);

@@ -2,25 +2,25 @@
 
 use rayon::prelude::*;
 
-use super::replica::{BLOCK, Plan, Replica, first_error};
+use super::asynchronous::Published;
+use super::replica::{BLOCK, Plan, Replica, State, first_error};
 use super::rng::{Generator, Key, Purpose, fill_normals};
 use crate::error::{Result, require};
 use crate::numerics::normal::{below, uniform};
-use crate::problem::{DonorTable, Ends, KEPT, Kernel, Population, Rule, Sees};
+use crate::problem::{Domain, DonorTable, Ends, Inheritance, KEPT, Kernel, Population, Rule, Scale, Sees};
 
 /// The block number of streams that serve a whole population at once.
 const EVERYBODY: usize = (1 << 24) - 1;
 
 impl Replica {
-    /// Writes what selection sees to `self.fitness`.
-    pub fn evaluate(&mut self, plan: &Plan, counter: u64) -> Result<()> {
+    /// Writes what selection sees of the present state to `self.fitness`, with noise from `noise` (key and counter).
+    pub fn evaluate(&mut self, plan: &Plan, noise: Option<(Key, u64)>) -> Result<()> {
         let (dim_theta, dim_h) = plan.dims();
         let evaluation = plan.problem.evaluation;
-        let key = plan.key(Purpose::Evaluation, self.index);
         let time = plan.timetable.time(self.step);
         let held = (self.evaluations.min(evaluation.window as u64)) as usize;
-        let recent = &self.recent;
-        let states = self.theta.par_chunks(BLOCK * dim_theta).zip(self.h.par_chunks(BLOCK * dim_h));
+        let State { theta, h, recent, .. } = &self.state;
+        let states = theta.par_chunks(BLOCK * dim_theta).zip(h.par_chunks(BLOCK * dim_h));
         first_error(states.zip(self.fitness.par_chunks_mut(BLOCK)).enumerate().map(|(block, ((theta, h), fitness))| {
             match evaluation.sees {
                 Sees::Effective => plan.gibbs()?.effective_fitness(&plan.problem, h, fitness)?,
@@ -32,7 +32,7 @@ impl Replica {
                 }
                 Sees::Fitness => plan.problem.fitness.values(theta, h, fitness),
             }
-            if evaluation.noise > 0.0 {
+            if let (Some((key, counter)), true) = (noise, evaluation.noise > 0.0) {
                 let mut noise = vec![0.0; fitness.len()];
                 fill_normals(key.at(block, counter), &mut noise);
                 fitness.iter_mut().zip(&noise).for_each(|(f, x)| *f += evaluation.noise * x);
@@ -41,21 +41,45 @@ impl Replica {
         }))
     }
 
+    /// The key and counter of the noise of an event.
+    fn noise(&self, plan: &Plan, counter: u64) -> Option<(Key, u64)> {
+        Some((plan.key(Purpose::Evaluation, self.index), counter))
+    }
+
+    /// What selection compares: the fitness last evaluated, or that at the checkpoints.
+    pub fn seen(&self) -> &[f64] {
+        seen(&self.fitness, self.published.as_ref())
+    }
+
     /// A periodic event.
     pub fn everybody_selects(&mut self, plan: &Plan, rule: &Rule) -> Result<()> {
         let step = self.step;
-        self.evaluate(plan, step)?;
+        self.redraw(plan, Purpose::Gibbs)?;
+        self.evaluate(plan, self.noise(plan, step))?;
+        if self.published.is_some() {
+            self.donors.fill(0);
+            self.publish(plan);
+        }
         let time = plan.timetable.time(step);
         let key = plan.key(Purpose::Donors, self.index);
+        let Self { fitness, published, donors, .. } = self;
+        let fitness = seen(fitness, published.as_ref());
         if rule.is_weight() {
-            let table = DonorTable::new(rule, &self.fitness, time)?;
-            self.donors.par_chunks_mut(BLOCK).enumerate().for_each(|(block, donors)| {
+            let table = DonorTable::new(rule, fitness, time)?;
+            donors.par_chunks_mut(BLOCK).enumerate().for_each(|(block, donors)| {
                 table.fill(&mut Generator::new(key.at(block, step)), donors);
             });
+        } else if let Rule::Tournament = rule {
+            donors.fill(0);
+            compare(fitness, key, step, donors);
         } else {
-            self.donors = rule.donors(&self.fitness, time, &mut Generator::new(key.at(EVERYBODY, step)))?;
+            *donors = rule.donors(fitness, time, &mut Generator::new(key.at(EVERYBODY, step)))?;
         }
-        self.copy(plan, step)
+        if plan.problem.inheritance == Inheritance::Everything {
+            self.copy(plan, step)
+        } else {
+            self.copy_few(plan, step)
+        }
     }
 
     /// The Poisson events of one step, at its start.
@@ -81,19 +105,27 @@ impl Replica {
         };
         let marked: Vec<bool> =
             if rate > 0.0 { self.donors.par_chunks_mut(BLOCK).enumerate().map(events).collect() } else { vec![] };
-        if !marked.contains(&true) {
-            return Ok(());
-        }
+        if marked.contains(&true) { self.marked_select(plan, rule) } else { Ok(()) }
+    }
+
+    /// An event of the agents marked in `self.donors` (by anything but [`KEPT`]): each is replaced if and only if the rule
+    /// replaces it given the whole population at this moment.
+    pub fn marked_select(&mut self, plan: &Plan, rule: &Rule) -> Result<()> {
+        let step = self.step;
         self.redraw(plan, Purpose::Gibbs)?;
-        self.evaluate(plan, step)?;
+        self.evaluate(plan, self.noise(plan, step))?;
+        if self.published.is_some() {
+            self.publish(plan);
+        }
         let time = plan.timetable.time(step);
-        let mut global = Generator::new(key.at(EVERYBODY, step));
-        if rule.is_weight() {
-            let (draws, table) = (plan.key(Purpose::Poisson, self.index), plan.key(Purpose::PoissonTable, self.index));
-            self.weigh_few(rule, draws, table, step, time)?;
-        } else {
-            let all = rule.donors(&self.fitness, time, &mut global)?;
-            self.donors.iter_mut().zip(&all).filter(|(d, _)| **d != KEPT).for_each(|(d, a)| *d = *a);
+        let key = plan.key(Purpose::Poisson, self.index);
+        let table = plan.key(Purpose::PoissonTable, self.index);
+        let Self { fitness, published, donors, .. } = self;
+        let fitness = seen(fitness, published.as_ref());
+        match rule {
+            Rule::Tournament => compare(fitness, key, step, donors),
+            Rule::Truncation { fraction } => super::sparse::truncate_few(*fraction, fitness, key, step, donors),
+            _ => super::sparse::weigh_few(rule, fitness, (key, table), (step, time), donors)?,
         }
         self.copy_few(plan, step)
     }
@@ -108,7 +140,7 @@ impl Replica {
         self.redraw(plan, Purpose::Gibbs)?;
         while beta > 0.0 && sub < parts {
             let counter = self.step | (sub << 32);
-            self.evaluate(plan, counter)?;
+            self.evaluate(plan, self.noise(plan, counter))?;
             let low = self.fitness.iter().copied().fold(f64::INFINITY, f64::min);
             let high = self.fitness.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             let range = high - low;
@@ -157,20 +189,20 @@ impl Replica {
         let (dim_theta, dim_h) = plan.dims();
         let window = plan.problem.evaluation.window;
         let key = plan.key(Purpose::Mutation, self.index);
-        gather(&self.theta, dim_theta, &self.donors, &mut self.next_theta);
-        if !self.recent.is_empty() {
-            gather(&self.recent, window, &self.donors, &mut self.next_recent);
-            std::mem::swap(&mut self.recent, &mut self.next_recent);
-        }
-        gather(&self.h, dim_h, &self.donors, &mut self.next_h);
-        let blocks = self.next_h.par_chunks_mut(BLOCK * dim_h).zip(self.donors.par_chunks(BLOCK));
+        let Self { state, next, published, donors, .. } = self;
+        let (own, from) = (&*state, published.as_ref().map_or(&*state, |published| &published.state));
+        gather(&own.theta, &from.theta, dim_theta, donors, &mut next.theta);
+        gather(&own.recent, &from.recent, window, donors, &mut next.recent);
+        gather(&own.ancestors, &from.ancestors, 1, donors, &mut next.ancestors);
+        gather(&own.h, &from.h, dim_h, donors, &mut next.h);
+        let blocks = next.h.par_chunks_mut(BLOCK * dim_h).zip(donors.par_chunks(BLOCK));
         first_error(blocks.enumerate().map(|(b, (h, donors))| mutate(&plan.problem, key.at(b, counter), donors, h)))?;
-        std::mem::swap(&mut self.theta, &mut self.next_theta);
-        std::mem::swap(&mut self.h, &mut self.next_h);
+        std::mem::swap(&mut self.state, &mut self.next);
         Ok(())
     }
 
-    /// Diffusion of h over one step, mirrored at the ends of the domain (walls without flux) whatever its rule for jumps.
+    /// Diffusion of h over one step in the coordinate of its scale, mirrored at the ends of the domain (walls without flux)
+    /// whatever its rule for jumps.
     pub fn diffuse(&mut self, plan: &Plan) {
         let (_, dim_h) = plan.dims();
         let steps: Vec<f64> = plan
@@ -186,51 +218,96 @@ impl Replica {
             return;
         }
         let (key, step) = (plan.key(Purpose::Diffusion, self.index), self.step);
-        self.h.par_chunks_mut(BLOCK * dim_h).enumerate().for_each(|(block, h)| {
+        self.state.h.par_chunks_mut(BLOCK * dim_h).enumerate().for_each(|(block, h)| {
             let mut noise = vec![0.0; h.len()];
             fill_normals(key.at(block, step), &mut noise);
             for (h, noise) in h.chunks_exact_mut(dim_h).zip(noise.chunks_exact(dim_h)) {
                 for (((h, x), s), domain) in h.iter_mut().zip(noise).zip(&steps).zip(&plan.problem.h) {
-                    *h = domain.reflect(*h + s * x);
+                    *h = domain.reflect(domain.scale.value(domain.scale.coordinate(*h) + s * x));
                 }
             }
         });
     }
 }
 
-/// `to[i] = from[donor of i]`, `width` numbers an agent.
-fn gather(from: &[f64], width: usize, donors: &[u32], to: &mut [f64]) {
+fn seen<'a>(fitness: &'a [f64], published: Option<&'a Published>) -> &'a [f64] {
+    published.map_or(fitness, |published| &published.fitness)
+}
+
+/// `to[i] = from[donor of i]`, and `own[i]` where i is kept; `width` numbers an agent.
+fn gather<T: Copy + Send + Sync>(own: &[T], from: &[T], width: usize, donors: &[u32], to: &mut [T]) {
     to.par_chunks_mut(BLOCK * width).zip(donors.par_chunks(BLOCK)).enumerate().for_each(|(block, (to, donors))| {
-        let source = |k: usize, donor: u32| if donor == KEPT { block * BLOCK + k } else { donor as usize };
+        let own = &own[block * BLOCK * width..];
         if width == 1 {
-            to.iter_mut().zip(donors).enumerate().for_each(|(k, (to, donor))| *to = from[source(k, *donor)]);
+            for (k, (to, &donor)) in to.iter_mut().zip(donors).enumerate() {
+                *to = if donor == KEPT { own[k] } else { from[donor as usize] };
+            }
         } else {
             for (k, (to, &donor)) in to.chunks_exact_mut(width).zip(donors).enumerate() {
-                to.copy_from_slice(&from[source(k, donor) * width..][..width]);
+                let source = if donor == KEPT { &own[k * width..] } else { &from[donor as usize * width..] };
+                to.copy_from_slice(&source[..width]);
             }
+        }
+    });
+}
+
+/// Each marked agent compares itself with one other and copies the fitter.
+fn compare(fitness: &[f64], key: Key, step: u64, donors: &mut [u32]) {
+    donors.par_chunks_mut(BLOCK).enumerate().for_each(|(block, donors)| {
+        let mut rng = Generator::new(key.at(block, step));
+        for (k, donor) in donors.iter_mut().enumerate().filter(|(_, donor)| **donor != KEPT) {
+            *donor = Rule::compare(fitness, block * BLOCK + k, &mut rng);
         }
     });
 }
 
 /// Mutates the h of those agents of a block that are copies.
 fn mutate(problem: &Population, key: Key, donors: &[u32], h: &mut [f64]) -> Result<()> {
-    if let ([Kernel::Gaussian { std }], [domain]) = (&problem.mutation[..], &problem.h[..])
-        && domain.ends != Ends::Retry
+    if let Some(stds) = gaussian(problem)
         && !donors.contains(&KEPT)
     {
         let mut noise = vec![0.0; h.len()];
         fill_normals(key, &mut noise);
-        for (h, x) in h.iter_mut().zip(&noise) {
-            let to = *h + std * x;
-            *h = if domain.ends == Ends::Clip { to.clamp(domain.low, domain.high) } else { domain.reflect(to) };
+        if let ([std], [domain]) = (&stds[..], &problem.h[..]) {
+            h.iter_mut().zip(&noise).for_each(|(h, x)| *h = step(*h, std * x, domain));
+        } else {
+            let width = stds.len();
+            for (h, noise) in h.chunks_exact_mut(width).zip(noise.chunks_exact(width)) {
+                for (((h, x), std), domain) in h.iter_mut().zip(noise).zip(&stds).zip(&problem.h) {
+                    *h = step(*h, std * x, domain);
+                }
+            }
         }
         return Ok(());
     }
+    let copies = h.chunks_exact_mut(problem.h.len()).zip(donors).filter(|(_, donor)| **donor != KEPT);
     let mut rng = Generator::new(key);
-    for (h, _) in h.chunks_exact_mut(problem.h.len()).zip(donors).filter(|(_, donor)| **donor != KEPT) {
-        for ((h, kernel), domain) in h.iter_mut().zip(&problem.mutation).zip(&problem.h) {
-            *h = kernel.sample(*h, domain, &mut rng)?;
-        }
+    copies.map(|(h, _)| h).try_for_each(|h| mutate_one(problem, h, &mut rng))
+}
+
+/// Mutates one h, coordinate after coordinate.
+pub(super) fn mutate_one(problem: &Population, h: &mut [f64], rng: &mut Generator) -> Result<()> {
+    for ((h, kernel), domain) in h.iter_mut().zip(&problem.mutation).zip(&problem.h) {
+        *h = kernel.sample(*h, domain, rng)?;
     }
     Ok(())
+}
+
+/// The standard deviations, where all coordinates take normal steps that end in the domain at once.
+fn gaussian(problem: &Population) -> Option<Vec<f64>> {
+    let one = |(kernel, domain): (&Kernel, &Domain)| match kernel {
+        Kernel::Gaussian { std } if domain.ends != Ends::Retry => Some(*std),
+        _ => None,
+    };
+    problem.mutation.iter().zip(&problem.h).map(one).collect()
+}
+
+/// A step of the coordinate of h, with the rule at the ends.
+#[inline(always)]
+fn step(h: f64, by: f64, domain: &Domain) -> f64 {
+    let to = match domain.scale {
+        Scale::Linear => h + by,
+        scale => scale.value(scale.coordinate(h) + by),
+    };
+    if domain.ends == Ends::Clip { to.clamp(domain.low, domain.high) } else { domain.reflect(to) }
 }

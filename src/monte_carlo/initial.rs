@@ -24,8 +24,8 @@ pub(super) fn check(laws: &[Law], domains: &[Domain]) -> Result<()> {
 /// Draws the first (θ, h) of a block of agents.
 pub(super) fn fill(plan: &Plan, key_h: Key, key_theta: Key, theta: &mut [f64], h: &mut [f64]) -> Result<()> {
     let problem = &plan.problem;
-    let (dim_theta, dim_h) = plan.dims();
     let mut rng = Generator::new(key_h);
+    let dim_h = problem.h.len();
     for h in h.chunks_exact_mut(dim_h) {
         for ((h, law), domain) in h.iter_mut().zip(&problem.initial.h).zip(&problem.h) {
             *h = law.sample(&mut rng);
@@ -35,10 +35,17 @@ pub(super) fn fill(plan: &Plan, key_h: Key, key_theta: Key, theta: &mut [f64], h
             }
         }
     }
+    draw_theta(plan, key_theta, h, theta)
+}
+
+/// Draws θ from the initial law at the h of each of these agents.
+pub(super) fn draw_theta(plan: &Plan, key: Key, h: &[f64], theta: &mut [f64]) -> Result<()> {
+    let problem = &plan.problem;
+    let (dim_theta, dim_h) = plan.dims();
     if let (InitialTheta::Equilibrium, Some(gibbs)) = (&problem.initial.theta, &plan.gibbs) {
-        return gibbs.draw(problem, key_theta, h, theta);
+        return gibbs.draw(problem, key, h, theta);
     }
-    let mut rng = Generator::new(key_theta);
+    let mut rng = Generator::new(key);
     for (theta, h) in theta.chunks_exact_mut(dim_theta).zip(h.chunks_exact(dim_h)) {
         let given;
         let laws = match &problem.initial.theta {

@@ -6,12 +6,16 @@
 //! (given the loss and fitness are). [`Network`] is a wide two-layer network on a single-index target; its matrix products are
 //! the linear algebra library's, so its bits depend on the instruction set too.
 
+mod asynchronous;
 mod chi_square;
+mod diagnostics;
 mod ensemble;
 mod erf_table;
 mod events;
 mod gibbs;
+mod gibbs_table;
 mod initial;
+mod moments;
 mod network;
 mod network_run;
 mod observe;
@@ -38,8 +42,14 @@ pub use overlap_chain::OverlapChain;
 pub use population::Agents;
 pub use random_neurons::{NeuronState, random_neurons};
 pub use random_student::random_student;
-pub use settings::{AgentSettings, Dynamics, GibbsGrid, TrainingStep};
+pub use settings::{AgentSettings, Dynamics, GibbsGrid, ThetaBins, TrainingStep};
 
+#[cfg(test)]
+mod asynchronous_tests;
+#[cfg(test)]
+mod dimension_tests;
+#[cfg(test)]
+mod exploration_tests;
 #[cfg(test)]
 mod network_tests;
 #[cfg(test)]

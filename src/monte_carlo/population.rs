@@ -11,7 +11,7 @@ use super::rng::Purpose;
 use super::settings::{AgentSettings, Dynamics, Timetable};
 use crate::error::{Error, Result, Warning, require};
 use crate::frame::{Solver, Visit};
-use crate::problem::{InitialTheta, Population, Sees};
+use crate::problem::{Clock, Donors, InitialTheta, Population, Sees, Selection};
 
 /// N agents that train, are selected and mutate, in independent replicates: the particle twin of the mean-field equations.
 ///
@@ -44,7 +44,7 @@ use crate::problem::{InitialTheta, Population, Sees};
 #[derive(Debug, Clone)]
 pub struct Agents {
     plan: Plan,
-    replicas: Vec<Replica>,
+    pub(super) replicas: Vec<Replica>,
     axes: Axes,
     time: f64,
 }
@@ -59,11 +59,20 @@ impl Agents {
     pub fn new(problem: Population, settings: AgentSettings) -> Result<Self> {
         let problem = problem.validated()?;
         settings.validated()?;
-        if problem.loss.dimension() != 1 || problem.h.len() != 1 {
+        require(problem.loss.dimension() > 0, "loss (number of parameters)", 0.0, "at least one")?;
+        let clock = problem.events().map(|(_, clock)| clock);
+        if settings.before_events && !matches!(clock, Some(Clock::Periodic { .. })) {
             return Err(Error::Unsupported {
-                solver: "the agents",
-                what: format!("dθ = {}, dh = {}", problem.loss.dimension(), problem.h.len()),
-                instead: "dθ = dh = 1",
+                solver: "the record before events",
+                what: format!("{:?}", problem.selection),
+                instead: "only a periodic clock has events of everybody at once",
+            });
+        }
+        if matches!(problem.selection, Selection::Replicator { .. }) && problem.evaluation.donors == Donors::Published {
+            return Err(Error::Unsupported {
+                solver: "the replicator form of the agents",
+                what: "published donors".into(),
+                instead: "it has no events at which to publish; select by events",
             });
         }
         let timetable = Timetable::new(&problem, &settings)?;
@@ -85,7 +94,7 @@ impl Agents {
         let gibbs = (equilibrium || effective || matches!(problem.initial.theta, InitialTheta::Equilibrium))
             .then(|| Gibbs::new(&problem, settings.gibbs, effective))
             .transpose()?;
-        let axes = Axes::new(&problem, &settings);
+        let axes = Axes::new(&problem, &settings)?;
         let plan = Plan { problem, settings, timetable, gibbs };
         let replicas: Vec<Result<Replica>> =
             (0..plan.settings.replicates).into_par_iter().map(|index| Replica::new(&plan, index)).collect();
@@ -110,12 +119,17 @@ impl Agents {
 
     /// θ of all agents of a replicate after the last whole step, agent-major; empty if there is no such replicate.
     pub fn theta(&self, replicate: usize) -> &[f64] {
-        self.replicas.get(replicate).map_or(&[], |r| &r.theta)
+        self.replicas.get(replicate).map_or(&[], |r| &r.state.theta)
     }
 
     /// h of all agents of a replicate after the last whole step, agent-major; empty if there is no such replicate.
     pub fn h(&self, replicate: usize) -> &[f64] {
-        self.replicas.get(replicate).map_or(&[], |r| &r.h)
+        self.replicas.get(replicate).map_or(&[], |r| &r.state.h)
+    }
+
+    /// The ancestor at t = 0 of each agent of a replicate; empty if there is no such replicate or no lineage is kept.
+    pub fn ancestors(&self, replicate: usize) -> &[u32] {
+        self.replicas.get(replicate).map_or(&[], |r| &r.state.ancestors)
     }
 
     /// Where the Gibbs law was tabulated: the largest differences of its cumulative functions, and of F̄, from those of a table
@@ -154,21 +168,46 @@ impl Agents {
         let (_, remainder) = self.plan.timetable.whole_steps(self.time);
         let plan = &self.plan;
         if remainder > 0.0 && plan.settings.dynamics != Dynamics::Equilibrium {
-            let before: Vec<Vec<f64>> = self.replicas.iter().map(|r| r.theta.clone()).collect();
+            let before: Vec<Vec<f64>> = self.replicas.iter().map(|r| r.state.theta.clone()).collect();
             let results: Vec<Result<()>> =
                 self.replicas.par_iter_mut().map(|r| r.partial_step(plan, remainder)).collect();
             let shown = results
                 .into_iter()
                 .collect::<Result<()>>()
-                .and_then(|()| frame(plan, &mut self.replicas, &self.axes, self.time))
+                .and_then(|()| frame(plan, &mut self.replicas, &self.axes, self.time, true))
                 .and_then(|frame| visit(&frame));
-            self.replicas.iter_mut().zip(before).for_each(|(r, theta)| r.theta = theta);
+            self.replicas.iter_mut().zip(before).for_each(|(r, theta)| r.state.theta = theta);
             return shown;
         }
         let results: Vec<Result<()>> =
             self.replicas.par_iter_mut().map(|r| r.redraw(plan, Purpose::GibbsRecord)).collect();
         results.into_iter().collect::<Result<()>>()?;
-        visit(&frame(plan, &mut self.replicas, &self.axes, self.time)?)
+        visit(&frame(plan, &mut self.replicas, &self.axes, self.time, true)?)
+    }
+
+    /// Shows the state before each periodic event up to `time`, and goes through those events.
+    fn show_events(&mut self, time: f64, visit: &mut Visit<'_>) -> Result<ControlFlow<()>> {
+        let (steps, _) = self.plan.timetable.whole_steps(time);
+        let plan = &self.plan;
+        let (Some((rule, _)), Some((period, _))) = (plan.problem.events(), plan.timetable.period) else {
+            return Ok(ControlFlow::Continue(()));
+        };
+        let reached = self.replicas.first().map_or(0, |r| r.step);
+        for event in reached / period + 1..=steps / period {
+            let step = event * period;
+            let results: Vec<Result<()>> = self.replicas.par_iter_mut().map(|r| r.approach(plan, step)).collect();
+            results.into_iter().collect::<Result<()>>()?;
+            self.time = plan.timetable.time(step);
+            let shown = frame(plan, &mut self.replicas, &self.axes, self.time, false).and_then(|frame| visit(&frame));
+            // Whatever the visitor says, the state left behind is that after the event.
+            let results: Vec<Result<()>> =
+                self.replicas.par_iter_mut().map(|r| r.everybody_selects(plan, rule)).collect();
+            results.into_iter().collect::<Result<()>>()?;
+            if shown?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
     }
 }
 
@@ -179,6 +218,9 @@ impl Solver for Agents {
 
     fn run(&mut self, times: &[f64], visit: &mut Visit<'_>) -> Result<()> {
         for &time in times {
+            if self.plan.settings.before_events && self.show_events(time, visit)?.is_break() {
+                break;
+            }
             self.advance_to(time)?;
             if self.show(visit)?.is_break() {
                 break;

@@ -2,12 +2,13 @@
 
 use rayon::prelude::*;
 
+use super::asynchronous::Published;
 use super::gibbs::Gibbs;
 use super::rng::{Key, Purpose};
 use super::settings::{AgentSettings, Dynamics, Timetable};
 use super::training::{Scratch, train_block};
 use crate::error::{Error, Result};
-use crate::problem::{Clock, KEPT, Population, Selection};
+use crate::problem::{Clock, Donors, KEPT, Population, Selection};
 
 /// Agents in a block: their θ, h and scratch stay in the second-level cache over all steps between two events.
 pub(super) const BLOCK: usize = 2048;
@@ -40,23 +41,48 @@ impl Plan {
     }
 }
 
-/// One population. Arrays are agent-major: all components of agent 0, of agent 1, …
+/// What a copy takes from its donor. Arrays are agent-major: all components of agent 0, of agent 1, …
+#[derive(Debug, Clone, Default)]
+pub(super) struct State {
+    pub theta: Vec<f64>,
+    pub h: Vec<f64>,
+    /// The last `window` evaluations of each agent (empty if the window is one).
+    pub recent: Vec<f64>,
+    /// Its ancestor at t = 0 (empty if nobody asks).
+    pub ancestors: Vec<u32>,
+}
+
+impl State {
+    fn new(plan: &Plan) -> Self {
+        let n = plan.settings.agents;
+        let (dim_theta, dim_h) = plan.dims();
+        let window = plan.problem.evaluation.window;
+        Self {
+            theta: vec![0.0; n * dim_theta],
+            h: vec![0.0; n * dim_h],
+            recent: if window > 1 { vec![0.0; n * window] } else { Vec::new() },
+            ancestors: if plan.settings.lineage { (0..n as u32).collect() } else { Vec::new() },
+        }
+    }
+}
+
+/// One population.
 #[derive(Debug, Clone)]
 pub(super) struct Replica {
     pub index: usize,
-    pub theta: Vec<f64>,
-    pub h: Vec<f64>,
+    pub state: State,
     /// Steps made.
     pub step: u64,
-    /// The last `window` evaluations of each agent (empty if the window is one).
-    pub recent: Vec<f64>,
     /// Evaluations made, the same for all agents.
     pub evaluations: u64,
     pub fitness: Vec<f64>,
     pub donors: Vec<u32>,
-    pub next_theta: Vec<f64>,
-    pub next_h: Vec<f64>,
-    pub next_recent: Vec<f64>,
+    /// Where copies are gathered when everybody selects at once.
+    pub next: State,
+    /// Where selection compares and copies checkpoints.
+    pub published: Option<Published>,
+    /// Staggered clock: the steps after a multiple of the period at which an agent has its events, and the agent; sorted.
+    pub phases: Vec<(u32, u32)>,
 }
 
 /// The first error in the order of blocks, whatever order they ran in.
@@ -69,28 +95,34 @@ impl Replica {
     pub fn new(plan: &Plan, index: usize) -> Result<Self> {
         let n = plan.settings.agents;
         let (dim_theta, dim_h) = plan.dims();
-        let window = if plan.problem.evaluation.window > 1 { n * plan.problem.evaluation.window } else { 0 };
+        let clock = plan.problem.events().map(|(_, clock)| clock);
         let selects = !matches!(plan.problem.selection, Selection::Off);
+        let at_once = matches!(clock, Some(Clock::Periodic { .. }));
         let mut this = Self {
             index,
-            theta: vec![0.0; n * dim_theta],
-            h: vec![0.0; n * dim_h],
+            state: State::new(plan),
             step: 0,
-            recent: vec![0.0; window],
             evaluations: 0,
             fitness: vec![0.0; n],
             donors: if selects { vec![KEPT; n] } else { Vec::new() },
-            next_theta: if selects { vec![0.0; n * dim_theta] } else { Vec::new() },
-            next_h: if selects { vec![0.0; n * dim_h] } else { Vec::new() },
-            next_recent: vec![0.0; window],
+            next: if at_once { State::new(plan) } else { State::default() },
+            published: None,
+            phases: Vec::new(),
         };
         let (key_h, key_theta) = (plan.key(Purpose::InitialH, index), plan.key(Purpose::InitialTheta, index));
-        let blocks = this.theta.par_chunks_mut(BLOCK * dim_theta).zip(this.h.par_chunks_mut(BLOCK * dim_h));
+        let State { theta, h, .. } = &mut this.state;
+        let blocks = theta.par_chunks_mut(BLOCK * dim_theta).zip(h.par_chunks_mut(BLOCK * dim_h));
         first_error(blocks.enumerate().map(|(block, (theta, h))| {
             super::initial::fill(plan, key_h.at(block, 0), key_theta.at(block, 0), theta, h)
         }))?;
-        if window > 0 {
-            this.evaluate_present(plan)?;
+        if !this.state.recent.is_empty() {
+            this.evaluate_present(plan);
+        }
+        if let (Some(Clock::Staggered { .. }), Some((period, _))) = (clock, plan.timetable.period) {
+            this.phases = this.draw_phases(plan, period)?;
+        }
+        if clock.is_some() && plan.problem.evaluation.donors == Donors::Published {
+            this.publish_first(plan)?;
         }
         Ok(this)
     }
@@ -100,11 +132,17 @@ impl Replica {
         while self.step < to {
             match (&plan.problem.selection, plan.timetable.period) {
                 (Selection::Off, _) => self.train(plan, to - self.step)?,
+                (Selection::Events { rule, clock: Clock::Staggered { .. } }, Some((period, _))) => {
+                    let next = self.next_staggered(period);
+                    self.train(plan, next.min(to) - self.step)?;
+                    if self.step == next {
+                        self.staggered_select(plan, rule, period)?;
+                    }
+                }
                 (Selection::Events { rule, .. }, Some((period, _))) => {
                     let next = (self.step / period + 1) * period;
                     self.train(plan, next.min(to) - self.step)?;
                     if self.step == next {
-                        self.redraw(plan, Purpose::Gibbs)?;
                         self.everybody_selects(plan, rule)?;
                     }
                 }
@@ -124,6 +162,13 @@ impl Replica {
         Ok(())
     }
 
+    /// Goes on to the state just before the periodic event after `to` steps, which is left to the caller.
+    pub fn approach(&mut self, plan: &Plan, to: u64) -> Result<()> {
+        self.advance(plan, to - 1)?;
+        self.train(plan, 1)?;
+        self.redraw(plan, Purpose::Gibbs)
+    }
+
     /// Makes `steps` training steps.
     fn train(&mut self, plan: &Plan, steps: u64) -> Result<()> {
         if plan.settings.dynamics == Dynamics::Equilibrium {
@@ -135,8 +180,9 @@ impl Replica {
         let (dim_theta, dim_h) = plan.dims();
         let window = plan.problem.evaluation.window;
         let (index, evaluations) = (self.index, self.evaluations);
-        let blocks = self.theta.par_chunks_mut(BLOCK * dim_theta).zip(self.h.par_chunks(BLOCK * dim_h)).enumerate();
-        if self.recent.is_empty() {
+        let State { theta, h, recent, .. } = &mut self.state;
+        let blocks = theta.par_chunks_mut(BLOCK * dim_theta).zip(h.par_chunks(BLOCK * dim_h)).enumerate();
+        if recent.is_empty() {
             first_error(blocks.map_init(Scratch::default, |scratch, (block, (theta, h))| {
                 scratch.prepare(plan, plan.timetable.step, h)?;
                 (first..first + steps).try_for_each(|step| {
@@ -144,7 +190,7 @@ impl Replica {
                 })
             }))?;
         } else {
-            first_error(blocks.zip(self.recent.par_chunks_mut(BLOCK * window)).map_init(
+            first_error(blocks.zip(recent.par_chunks_mut(BLOCK * window)).map_init(
                 Scratch::default,
                 |scratch, ((block, (theta, h)), recent)| {
                     scratch.prepare(plan, plan.timetable.step, h)?;
@@ -172,7 +218,8 @@ impl Replica {
         let key = plan.key(Purpose::PartialStep, self.index);
         let (dim_theta, dim_h) = plan.dims();
         let (index, step) = (self.index, self.step);
-        let blocks = self.theta.par_chunks_mut(BLOCK * dim_theta).zip(self.h.par_chunks(BLOCK * dim_h)).enumerate();
+        let State { theta, h, .. } = &mut self.state;
+        let blocks = theta.par_chunks_mut(BLOCK * dim_theta).zip(h.par_chunks(BLOCK * dim_h)).enumerate();
         first_error(blocks.map_init(Scratch::default, |scratch, (block, (theta, h))| {
             scratch.prepare(plan, remainder, h)?;
             train_block(plan, scratch, key.at(block, step), (index, block, step), theta, h)
@@ -187,16 +234,17 @@ impl Replica {
         let gibbs = plan.gibbs()?;
         let (dim_theta, dim_h) = plan.dims();
         let (key, step) = (plan.key(purpose, self.index), self.step);
-        let blocks = self.theta.par_chunks_mut(BLOCK * dim_theta).zip(self.h.par_chunks(BLOCK * dim_h)).enumerate();
+        let State { theta, h, .. } = &mut self.state;
+        let blocks = theta.par_chunks_mut(BLOCK * dim_theta).zip(h.par_chunks(BLOCK * dim_h)).enumerate();
         first_error(blocks.map(|(block, (theta, h))| gibbs.draw(&plan.problem, key.at(block, step), h, theta)))
     }
 
     /// Takes the present fitness as first evaluation of the window.
-    fn evaluate_present(&mut self, plan: &Plan) -> Result<()> {
+    fn evaluate_present(&mut self, plan: &Plan) {
         let window = plan.problem.evaluation.window;
-        plan.problem.fitness.values(&self.theta, &self.h, &mut self.fitness);
-        self.recent.chunks_exact_mut(window).zip(&self.fitness).for_each(|(r, f)| r[0] = *f);
+        let State { theta, h, recent, .. } = &mut self.state;
+        plan.problem.fitness.values(theta, h, &mut self.fitness);
+        recent.chunks_exact_mut(window).zip(&self.fitness).for_each(|(r, f)| r[0] = *f);
         self.evaluations = 1;
-        Ok(())
     }
 }

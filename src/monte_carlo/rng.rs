@@ -53,6 +53,12 @@ pub enum Purpose {
     RandomStudent,
     /// Second layer and directions of random neurons.
     RandomNeurons,
+    /// When the agents of a staggered clock have their events.
+    Phases,
+    /// θ of copies, drawn anew.
+    Rejuvenation,
+    /// Noise of the first published evaluations.
+    Publication,
 }
 
 /// The key of one stream of random numbers.

@@ -1,7 +1,7 @@
 //! How a population of agents is run.
 
 use crate::error::{Error, Result, require};
-use crate::problem::{Clock, Population, ROUNDING, Selection, whole_periods};
+use crate::problem::{Clock, Population, ROUNDING, Regions, Selection, whole_periods};
 
 /// How long one training step lasts.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -10,7 +10,7 @@ pub enum TrainingStep {
     LearningRate(f64),
     /// `Δt` itself, in physical time.
     Step(f64),
-    /// So many steps between two selection events (periodic clock): `Δt = T_s/n`.
+    /// So many steps between two selection events (periodic and staggered clock): `Δt = T_s/n`.
     StepsPerSelection(usize),
 }
 
@@ -34,17 +34,31 @@ pub enum Dynamics {
     Equilibrium,
 }
 
-/// The table from which θ is drawn where the loss does not know its Gibbs law, and `F̄` is integrated.
+/// The table from which θ is drawn where the loss does not know its Gibbs law, and `F̄` is integrated: for dθ = 1 or 2 and
+/// dh = 1.
+///
+/// It holds `cells^dθ (slices + 1)` numbers of 8 bytes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct GibbsGrid {
-    /// Lower end in θ.
+    /// Lower end of each component of θ.
     pub low: f64,
-    /// Upper end in θ.
+    /// Upper end of each component of θ.
     pub high: f64,
-    /// Cells in θ, ≥ 2.
+    /// Cells in each component of θ, ≥ 2.
     pub cells: usize,
-    /// Intervals in h over its domain, ≥ 1.
+    /// Intervals over the domain of h, equal in the coordinate of its scale, ≥ 1.
     pub slices: usize,
+}
+
+/// Bins of one component of θ.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ThetaBins {
+    /// Lower end.
+    pub low: f64,
+    /// Upper end, > `low`.
+    pub high: f64,
+    /// Equal bins between them, ≥ 1.
+    pub bins: usize,
 }
 
 /// How a population of agents is run.
@@ -64,8 +78,16 @@ pub struct AgentSettings {
     pub recorded_agents: usize,
     /// Which quantiles of fitness and loss are recorded, in [0, 1].
     pub quantiles: Vec<f64>,
-    /// Bins of the histogram of h over its domain.
+    /// Bins of the histogram of h over the domain of each component, equal in the coordinate of its scale.
     pub bins: usize,
+    /// The box of the histogram of θ (dθ = 1 or 2), one entry a component; none if empty. Agents outside are not counted.
+    pub theta_bins: Vec<ThetaBins>,
+    /// Regions of θ whose probabilities are shown.
+    pub regions: Option<Regions>,
+    /// Whether every agent carries the number of its ancestor at t = 0.
+    pub lineage: bool,
+    /// Whether the state just before each periodic event is shown too.
+    pub before_events: bool,
     /// Needed where the Gibbs law must be tabulated.
     pub gibbs: Option<GibbsGrid>,
 }
@@ -81,6 +103,10 @@ impl Default for AgentSettings {
             recorded_agents: 0,
             quantiles: Vec::new(),
             bins: 100,
+            theta_bins: Vec::new(),
+            regions: None,
+            lineage: false,
+            before_events: false,
             gibbs: None,
         }
     }
@@ -100,6 +126,11 @@ impl AgentSettings {
         count("population.replicates", self.replicates, 1, usize::MAX, "at least 1")?;
         count("record.bins", self.bins, 1, 1 << 24, "at least 1, at most 2^24")?;
         count("record.agents", self.recorded_agents, 0, self.agents, "at most the number of agents")?;
+        for &ThetaBins { low, high, bins } in &self.theta_bins {
+            require(low.is_finite(), "record.theta.low", low, "a finite number")?;
+            require(high > low && high.is_finite(), "record.theta.high", high, "a finite number above low")?;
+            count("record.theta.bins", bins, 1, 1 << 12, "at least 1, at most 2^12")?;
+        }
         for &q in &self.quantiles {
             require((0.0..=1.0).contains(&q), "record.quantiles", q, "numbers in [0, 1]")?;
         }
@@ -118,17 +149,18 @@ impl AgentSettings {
 pub(super) struct Timetable {
     /// Length of one step.
     pub step: f64,
-    /// Periodic clock: the steps from event to event and their distance in time.
+    /// Periodic and staggered clock: the steps from event to event of an agent and their distance in time.
     pub period: Option<(u64, f64)>,
 }
 
 impl Timetable {
     pub fn new(problem: &Population, settings: &AgentSettings) -> Result<Self> {
         let every = match problem.selection {
-            Selection::Events { clock: Clock::Periodic { every }, .. } => Some(every),
+            Selection::Events { clock: Clock::Periodic { every } | Clock::Staggered { every }, .. } => Some(every),
             _ => None,
         };
-        if let (Some(every), Dynamics::Equilibrium) = (every, settings.dynamics) {
+        let periodic = matches!(problem.selection, Selection::Events { clock: Clock::Periodic { .. }, .. });
+        if let (Some(every), true, Dynamics::Equilibrium) = (every, periodic, settings.dynamics) {
             return Ok(Self { step: every, period: Some((1, every)) });
         }
         let step = match settings.step {

@@ -63,7 +63,45 @@ fn variants() -> Vec<(Population, Dynamics)> {
         (evaluated(0.1, 3, Sees::Fitness, poisson(truncation)), Dynamics::Langevin),
         (Population { selection: poisson(BOLTZMANN), ..problem() }, Dynamics::Equilibrium),
         (replicator(), Dynamics::Langevin),
+        (Population { selection: staggered(BOLTZMANN), ..problem() }, Dynamics::Langevin),
+        (Population { selection: staggered(Rule::Tournament), ..published(3) }, Dynamics::Langevin),
+        (Population { selection: poisson(Rule::Truncation { fraction: 0.2 }), ..rejuvenating() }, Dynamics::Sgd),
+        (Population { selection: every(0.1), ..rejuvenating() }, Dynamics::Langevin),
+        (Population { selection: staggered(BOLTZMANN), ..plane() }, Dynamics::Langevin),
+        (Population { selection: every(0.1), ..plane() }, Dynamics::Langevin),
     ]
+}
+
+pub(super) fn staggered(rule: Rule) -> Selection {
+    Selection::Events { rule, clock: Clock::Staggered { every: 0.1 } }
+}
+
+/// Selection on noisy checkpoints.
+pub(super) fn published(window: usize) -> Population {
+    let evaluation = Evaluation { noise: 0.3, window, donors: Donors::Published, ..Evaluation::default() };
+    Population { evaluation, ..problem() }
+}
+
+pub(super) fn rejuvenating() -> Population {
+    let inheritance = Inheritance::Hyperparameters;
+    let evaluation = Evaluation { window: 3, ..Evaluation::default() };
+    Population { inheritance, evaluation, ..problem() }
+}
+
+/// Himmelblau's function, moved by two hyperparameters, one of them on the log scale.
+pub(super) fn plane() -> Population {
+    let loss = Himmelblau { scale: 100.0, role: Role::Shift };
+    Population {
+        loss: Arc::new(loss.clone()),
+        fitness: Arc::new(loss),
+        h: vec![Domain::linear(-2.0, 2.0, Ends::Clip), Domain::log(0.01, 2.0, Ends::Reflect)],
+        mutation: vec![Kernel::Gaussian { std: 0.5 }; 2],
+        initial: Initial {
+            h: vec![Law::Uniform { low: -1.0, high: 1.0 }, Law::LogUniform { low: 0.02, high: 1.0 }],
+            theta: InitialTheta::Law(vec![Law::Uniform { low: -0.5, high: 0.5 }; 2]),
+        },
+        ..problem()
+    }
 }
 
 fn bits(agents: &Agents) -> Vec<u64> {
@@ -76,7 +114,10 @@ fn threads_do_not_matter() {
         let run = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| {
-                let settings = AgentSettings { dynamics, quantiles: vec![0.1, 0.5], ..settings(5000) };
+                let regions = Some(Regions::new(vec!["right".into()], |theta| (theta[0] > 0.0).then_some(0)));
+                let lineage = true;
+                let settings =
+                    AgentSettings { dynamics, quantiles: vec![0.1, 0.5], lineage, regions, ..settings(5000) };
                 let mut agents = Agents::new(problem.clone(), settings).unwrap();
                 let mut seen = Vec::new();
                 let mut visit = |frame: &crate::frame::Frame<'_>| {

@@ -69,6 +69,36 @@ impl Loss for Himmelblau {
         out[1] = (2.0 * p + 4.0 * y * q) * inverse;
     }
 
+    fn gradients(&self, theta: &[f64], h: &[f64], agents: usize, out: &mut [f64]) {
+        let width = h.len() / agents.max(1);
+        let (theta, out) = (theta.as_chunks::<2>().0, out.as_chunks_mut::<2>().0);
+        let inverse = 1.0 / self.scale;
+        // The role is the same for all: each loop is free of branches.
+        let gradient = |x: f64, y: f64, weight: f64, inverse: f64| {
+            let (p, q) = (x * x + y - 11.0, weight * (x + y * y - 7.0));
+            [(4.0 * x * p + 2.0 * q) * inverse, (2.0 * p + 4.0 * y * q) * inverse]
+        };
+        let states = out.iter_mut().zip(theta);
+        match (self.role, width) {
+            (Role::None, _) | (_, 0) => states.for_each(|(out, &[x, y])| *out = gradient(x, y, 1.0, inverse)),
+            (Role::Shift, 1) => {
+                states.zip(h).for_each(|((out, &[x, y]), a)| *out = gradient(x - a, y, 1.0, inverse));
+            }
+            (Role::Shift, _) => {
+                let h = h.chunks_exact(width);
+                states.zip(h).for_each(|((out, &[x, y]), h)| *out = gradient(x - h[0], y - h[1], 1.0, inverse));
+            }
+            (Role::Temperature, _) => {
+                let h = h.iter().step_by(width);
+                states.zip(h).for_each(|((out, &[x, y]), a)| *out = gradient(x, y, 1.0, inverse / a));
+            }
+            (Role::Coefficient, _) => {
+                let h = h.iter().step_by(width);
+                states.zip(h).for_each(|((out, &[x, y]), a)| *out = gradient(x, y, *a, inverse));
+            }
+        }
+    }
+
     fn dimension(&self) -> usize {
         2
     }
@@ -94,6 +124,23 @@ mod tests {
             let mut gradient = [0.0; 2];
             loss.gradient(&well, &[], &mut gradient);
             assert!(Loss::value(&loss, &well, &[]) < 1e-28 && gradient.iter().all(|g| g.abs() < 1e-13), "{well:?}");
+        }
+    }
+
+    #[test]
+    fn gradients_of_a_block_are_those_of_its_agents() {
+        let theta = [0.3, -1.2, -2.0, 3.1, 4.0, 0.5];
+        for role in ROLES {
+            let loss = Himmelblau { scale: 50.0, role };
+            for h in [vec![0.7, 1.3, -0.4], vec![0.7, 0.1, 1.3, 2.0, -0.4, -1.0], vec![0.5; 9]] {
+                let (mut block, mut each) = ([0.0; 6], [0.0; 6]);
+                loss.gradients(&theta, &h, 3, &mut block);
+                let width = h.len() / 3;
+                for ((theta, h), out) in theta.chunks(2).zip(h.chunks(width)).zip(each.chunks_mut(2)) {
+                    loss.gradient(theta, h, out);
+                }
+                assert_eq!(block, each, "{role:?} {h:?}");
+            }
         }
     }
 

@@ -35,5 +35,6 @@ pub use observables::{correlation, specialization};
 pub use population::{Coefficient, Donors, Evaluation, Inheritance, Initial, InitialTheta, Population, Sees};
 pub use rate::{LearningRate, Schedule};
 pub use regions::Regions;
+pub(crate) use selection::TruncationCuts;
 pub use selection::{DonorTable, KEPT, Rule, Selection, Splitter};
 pub use single_index::SingleIndex;

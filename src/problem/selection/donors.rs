@@ -1,5 +1,7 @@
 //! Selection among agents: who copies whom.
 
+use std::borrow::Cow;
+
 use rand::Rng;
 use rayon::prelude::*;
 
@@ -14,14 +16,14 @@ impl Rule {
     /// Who copies whom, when everybody is at an event at once: for agent `i` the index of its donor, or [`KEPT`].
     ///
     /// # Errors
-    /// [`Error::Weights`] if no weight is positive; [`Error::Parameter`] where a log-weight is NaN or +∞.
+    /// [`Error::Weights`] if no weight is positive; [`Error::Parameter`] where a log-weight is NaN or +∞ (a negative fitness,
+    /// [`Rule::Proportional`]) or β(t) is negative.
     pub fn donors<R: Rng + ?Sized>(&self, fitness: &[f64], time: f64, rng: &mut R) -> Result<Vec<u32>> {
         let n = fitness.len();
         let mut donors = vec![KEPT; n];
         match self {
             Rule::Truncation { fraction } => {
-                // Rounding must not turn 0.07 · 100 into 8 agents.
-                let count = ((fraction * n as f64 * (1.0 - 1e-12)).ceil() as usize).min(n);
+                let count = replaced(*fraction, n);
                 // Sort keys: fitness, then 32 random bits that break ties at random, then the agent.
                 let key = |(f, i): (&f64, u32)| {
                     // −0 is as fit as 0.
@@ -41,14 +43,7 @@ impl Rule {
                 }
             }
             Rule::Tournament => {
-                for (i, donor) in donors.iter_mut().enumerate().filter(|_| n > 1) {
-                    // One of the n − 1 others.
-                    let other = below(rng, n - 1);
-                    let other = other + usize::from(other >= i);
-                    if fitness[other] > fitness[i] {
-                        *donor = other as u32;
-                    }
-                }
+                donors.iter_mut().enumerate().for_each(|(i, donor)| *donor = Rule::compare(fitness, i, rng));
             }
             _ => {
                 let table = DonorTable::new(self, fitness, time)?;
@@ -57,6 +52,52 @@ impl Rule {
         }
         Ok(donors)
     }
+
+    /// The tournament of one agent: its donor, or [`KEPT`].
+    pub(crate) fn compare<R: Rng + ?Sized>(fitness: &[f64], agent: usize, rng: &mut R) -> u32 {
+        if fitness.len() < 2 {
+            return KEPT;
+        }
+        // One of the n − 1 others.
+        let other = below(rng, fitness.len() - 1);
+        let other = other + usize::from(other >= agent);
+        if fitness[other] > fitness[agent] { other as u32 } else { KEPT }
+    }
+
+    /// The rule as it is at `time`, with numbers in place of schedules.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] for a β(t) that is negative or not finite.
+    pub(crate) fn at(&self, time: f64) -> Result<Cow<'_, Rule>> {
+        let Rule::Annealed { beta } = self else { return Ok(Cow::Borrowed(self)) };
+        let beta = beta.at(time).unwrap_or(f64::NAN);
+        require(beta >= 0.0 && beta.is_finite(), format!("selection.beta at t = {time}"), beta, "a finite number ≥ 0")?;
+        Ok(Cow::Owned(Rule::Boltzmann { beta }))
+    }
+
+    /// What is wrong with the first weight that is NaN or +∞.
+    #[cold]
+    fn bad_weight(&self, fitness: &[f64], time: f64) -> Error {
+        let log_weight = |f: &f64| self.log_weight(*f, time).unwrap_or(0.0);
+        let bad = fitness.iter().find(|f| !(log_weight(f) < f64::INFINITY)).copied().unwrap_or(f64::NAN);
+        match self {
+            Rule::Proportional => Error::Parameter {
+                key: format!("fitness under proportional selection at t = {time}"),
+                value: bad,
+                expected: "finite numbers ≥ 0, as they are the weights; shift the fitness or use Boltzmann weights",
+            },
+            _ => Error::Parameter {
+                key: format!("selection: log w(F) at F = {bad}, t = {time}"),
+                value: log_weight(&bad),
+                expected: "numbers below +∞; lower β or rescale the fitness",
+            },
+        }
+    }
+}
+
+/// How many agents truncation replaces: `⌈qN⌉`, where rounding must not turn 0.07 · 100 into 8.
+pub(super) fn replaced(fraction: f64, agents: usize) -> usize {
+    ((fraction * agents as f64 * (1.0 - 1e-12)).ceil() as usize).min(agents)
 }
 
 /// Draws indices with probability proportional to weights in O(1): cumulative sums and a table of entry points
@@ -71,7 +112,7 @@ impl DonorTable {
     /// The table for a weight rule.
     ///
     /// # Errors
-    /// [`Error::Weights`], [`Error::Parameter`] as [`Rule::donors`].
+    /// [`Error::Weights`], [`Error::Parameter`] as [`Rule::donors`]; [`Error::Unsupported`] for rules on ranks.
     pub fn new(rule: &Rule, fitness: &[f64], time: f64) -> Result<Self> {
         /// Pieces whose sums are formed one by one, so that threads do not matter.
         const PIECE: usize = 4096;
@@ -82,6 +123,7 @@ impl DonorTable {
                 instead: "rank rules choose their donors all at once",
             });
         }
+        let rule = &*rule.at(time)?;
         let mut cumulative = vec![0.0; fitness.len()];
         let write = |(to, from): (&mut [f64], &[f64])| {
             to.iter_mut().zip(from).for_each(|(w, f)| *w = rule.log_weight(*f, time).unwrap_or(0.0));
@@ -89,12 +131,9 @@ impl DonorTable {
         };
         let tops: Vec<f64> = cumulative.par_chunks_mut(PIECE).zip(fitness.par_chunks(PIECE)).map(write).collect();
         let log_scale = tops.into_iter().fold(f64::NEG_INFINITY, f64::max);
-        require(
-            log_scale < f64::INFINITY,
-            "selection: largest log w(F)",
-            log_scale,
-            "numbers below +∞; lower β or rescale the fitness",
-        )?;
+        if log_scale == f64::INFINITY {
+            return Err(rule.bad_weight(fitness, time));
+        }
         if log_scale == f64::NEG_INFINITY {
             return Err(Error::Weights { sum: 0.0, time, hint: "some weight must be positive" });
         }

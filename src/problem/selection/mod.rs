@@ -9,10 +9,12 @@ use super::rate::Schedule;
 use crate::error::{Error, Result, require};
 
 mod cells;
+mod cuts;
 mod donors;
 mod ranks;
 
 pub use cells::Splitter;
+pub(crate) use cuts::TruncationCuts;
 pub use donors::{DonorTable, KEPT};
 
 /// How fitness becomes offspring at a selection event.
