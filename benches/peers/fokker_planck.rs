@@ -70,7 +70,8 @@ pub fn compare() -> Result<()> {
         let exact = train(epsilon, end, 1e-11)?;
         let (seconds, run) = timed(5, || train(epsilon, end, tolerance))?;
         let error = distance(run.masses(), exact.masses());
-        let best = peers.iter().filter(|(name, _, error)| name == key && *error <= bound).min_by(|a, b| a.1.total_cmp(&b.1));
+        let best =
+            peers.iter().filter(|(name, _, error)| name == key && *error <= bound).min_by(|a, b| a.1.total_cmp(&b.1));
         let beside = best.map_or("| | |".to_owned(), |(_, cpu, error)| {
             format!("| {cpu:.3} | {error:.1e} | 1/{:.1} |", cpu / seconds)
         });

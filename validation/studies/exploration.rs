@@ -174,11 +174,11 @@ fn against_agents(report: &mut Report, level: Level) -> Outcome<Panel> {
             .gate(
                 &format!("{name}: largest distance of cumulative functions of h over five kernels and three ends, agents from cells"),
                 SOURCE,
-                Expected::AtMost(2.7 / (n as f64).sqrt() + if strength > 0.0 { 6.0 / (n as f64).sqrt() } else { 4.0 / (n as f64).sqrt() } + 0.5 / width as f64),
+                Expected::AtMost(2.7 * ((1.0 + end) / n as f64).sqrt() + 0.5 / width as f64),
                 largest(numbers),
                 0.0,
             )
-            .why("Kolmogorov–Smirnov at probability 1e-6 is 2.7/√N; copies of events before are correlated and add some √N; cells smear half a cell of a density of order 1");
+            .why("Kolmogorov–Smirnov at probability 1e-6 is 2.7/√N for one draw, and each event draws everybody again; cells smear half a cell of a density of order 1");
     }
     Ok(panel)
 }

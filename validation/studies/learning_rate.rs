@@ -206,8 +206,11 @@ fn invariance(report: &mut Report) -> Outcome<()> {
         problem.initial.h = vec![Law::LogUniform { low: LOW * factor, high: HIGH * factor }];
         let grid = HyperGrid::new(problem.h[0], 200)?;
         let theta = Axis::uniform("theta", -6.0, 6.0, 600)?;
-        let mut averaged =
-            Averaged::new(problem, grid, Settings { weight: Weight::Quadrature { theta }, tolerance: 1e-10 })?;
+        let mut averaged = Averaged::new(
+            problem,
+            grid,
+            Settings { weight: Weight::Quadrature { theta: theta.into() }, tolerance: 1e-10 },
+        )?;
         record(&mut averaged, &[10.0])?;
         Ok(averaged.mass().to_vec())
     };

@@ -19,6 +19,7 @@ use std::error::Error;
 
 use crate::report::Report;
 
+mod asynchronous;
 mod averaged_exact;
 mod batch;
 mod characteristics;
@@ -42,6 +43,7 @@ mod neuron_density;
 mod order_parameter_steps;
 mod ornstein_uhlenbeck;
 mod schedules;
+mod selection_rules;
 mod sgd_against_flow;
 mod sgd_runs;
 mod stationary;
@@ -50,6 +52,7 @@ mod time_order;
 mod time_scales;
 mod trained_second_layer;
 mod truncation;
+mod two_hyperparameters;
 mod zero_risk;
 
 /// How much work a study may do.
@@ -115,9 +118,12 @@ studies![
     effective_selection,
     noise_and_diversity,
     quadratic_training,
+    selection_rules,
     truncation,
     exploration,
     learning_rate,
+    two_hyperparameters,
+    asynchronous,
     gaussian_integrals,
     relu_committee,
     smooth_committee,

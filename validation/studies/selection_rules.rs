@@ -58,7 +58,7 @@ fn problem(selection: Selection, inheritance: Inheritance) -> Population {
         selection,
         inheritance,
         mutation: vec![mutation],
-        h: vec![Domain::linear(-3.0, 3.0, Ends::Reflect)],
+        h: vec![Domain::linear(-4.0, 3.0, Ends::Reflect)],
         initial: Initial {
             h: vec![Law::Gaussian { mean: -0.8, std: 0.5 }],
             theta: InitialTheta::Law(vec![Law::Gaussian { mean: -0.5, std: 0.6 }]),
@@ -84,7 +84,9 @@ fn against_agents(report: &mut Report, level: Level) -> Outcome<Vec<Panel>> {
     let moments = ["mean_h", "var_h", "mean_theta", "mean_fitness"];
     let diagnostics = ["effective_sample_size", "diversity"];
     let mut panels = Vec::new();
-    let mut rows = String::from("Largest |agents − cells| over what is allowed:\n\n| rule | clock | inherits | moments | diagnostics |\n|---|---|---|---|---|\n");
+    let mut rows = String::from(
+        "Largest |agents − cells| over what is allowed:\n\n| rule | clock | inherits | moments | diagnostics |\n|---|---|---|---|---|\n",
+    );
     let clocks = [("periodic", Clock::Periodic { every: 0.5 }), ("Poisson", Clock::Poisson { rate: 2.0 })];
     let mut cases: Vec<(String, &str, Population)> = Vec::new();
     for (clock_name, clock) in clocks {
@@ -92,7 +94,11 @@ fn against_agents(report: &mut Report, level: Level) -> Outcome<Vec<Panel>> {
             let selection = Selection::Events { rule: rule.clone(), clock };
             cases.push((name.into(), clock_name, problem(selection.clone(), Inheritance::Everything)));
             if matches!(rule, Rule::Boltzmann { .. } | Rule::Truncation { .. }) {
-                cases.push((format!("{name}, rejuvenated"), clock_name, problem(selection, Inheritance::Hyperparameters)));
+                cases.push((
+                    format!("{name}, rejuvenated"),
+                    clock_name,
+                    problem(selection, Inheritance::Hyperparameters),
+                ));
             }
         }
     }
@@ -136,7 +142,9 @@ fn against_agents(report: &mut Report, level: Level) -> Outcome<Vec<Panel>> {
         ));
     }
     report.note(rows);
-    for (clock_name, title) in [("periodic", "Periodic clock"), ("Poisson", "Poisson clock"), ("none", "Replicator form")] {
+    for (clock_name, title) in
+        [("periodic", "Periodic clock"), ("Poisson", "Poisson clock"), ("none", "Replicator form")]
+    {
         let mine: Vec<usize> = (0..cases.len()).filter(|k| cases[*k].1 == clock_name).collect();
         let pick = |values: &[f64]| largest(mine.iter().map(|k| values[*k]));
         report
@@ -164,7 +172,11 @@ fn against_agents(report: &mut Report, level: Level) -> Outcome<Vec<Panel>> {
         }
         panels.push(panel);
     }
-    let axis_case = axis("case", "rule, clock and way of inheriting, in the order of the table", &linspace(0.0, worst.len() as f64 - 1.0, worst.len()));
+    let axis_case = axis(
+        "case",
+        "rule, clock and way of inheriting, in the order of the table",
+        &linspace(0.0, worst.len() as f64 - 1.0, worst.len()),
+    );
     report.data(Field::array("cases", "share", "largest difference over what is allowed", &[&axis_case], worst));
     Ok(panels)
 }
@@ -182,7 +194,11 @@ fn annealed(report: &mut Report) -> Outcome<()> {
             let problem = Population { selection, ..toy() };
             let grid = HyperGrid::new(problem.h[0], cells)?;
             let theta = Axis::uniform("theta", -6.0, 6.0, 400)?;
-            let mut averaged = Averaged::new(problem, grid, Settings { weight: Weight::Quadrature { theta }, tolerance: 1e-8 })?;
+            let mut averaged = Averaged::new(
+                problem,
+                grid,
+                Settings { weight: Weight::Quadrature { theta: theta.into() }, tolerance: 1e-8 },
+            )?;
             record(&mut averaged, &[4.0])?;
             let (mean, variance) = mean_and_variance(averaged.mass(), &averaged.grid.points);
             Ok([mean - exact.0, variance - exact.1])

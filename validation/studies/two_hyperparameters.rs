@@ -74,7 +74,11 @@ fn problem(which: &[usize], clock: Clock) -> Population {
     let first = which.contains(&0);
     Population {
         epsilon: 0.3,
-        loss: if first { Arc::new(First) } else { Arc::new(LossFn { value: |t: f64, _: f64| 0.5 * t * t, gradient: |t: f64, _: f64| t }) },
+        loss: if first {
+            Arc::new(First)
+        } else {
+            Arc::new(LossFn { value: |t: f64, _: f64| 0.5 * t * t, gradient: |t: f64, _: f64| t })
+        },
         fitness: Arc::new(Sum { theta: first, rate: which.iter().position(|k| *k == 1) }),
         h: which.iter().map(|k| domains()[*k]).collect(),
         selection: boltzmann(1.5, clock),
@@ -132,14 +136,26 @@ fn products(report: &mut Report) -> Outcome<()> {
     let other = joint(problem(&[1], clock), vec![cells[1]], tolerance, end)?;
     let distance = l1(both.masses(), &product(one.masses(), &other.marginal_h()));
     report
-        .gate("kinetic, periodic clock: L1 distance of f(θ,h_1,h_2) from f(θ,h_1)ρ(h_2), t = 3", PRODUCT, Expected::AtMost(20.0 * tolerance), distance, 0.0)
+        .gate(
+            "kinetic, periodic clock: L1 distance of f(θ,h_1,h_2) from f(θ,h_1)ρ(h_2), t = 3",
+            PRODUCT,
+            Expected::AtMost(20.0 * tolerance),
+            distance,
+            0.0,
+        )
         .why("two runs, each held to 1e-7 by its steps, within ten times that");
     let both = averaged(problem(&[0, 1], clock), cells.to_vec(), end)?;
     let one = averaged(problem(&[0], clock), vec![cells[0]], end)?;
     let other = averaged(problem(&[1], clock), vec![cells[1]], end)?;
     let distance = l1(both.mass(), &product(one.mass(), other.mass()));
     report
-        .gate("averaged, periodic clock: L1 distance of ρ(h_1,h_2) from the product", PRODUCT, Expected::AtMost(1e-12), distance, 0.0)
+        .gate(
+            "averaged, periodic clock: L1 distance of ρ(h_1,h_2) from the product",
+            PRODUCT,
+            Expected::AtMost(1e-12),
+            distance,
+            0.0,
+        )
         .why("no error of time steps: rounding");
     // Corner atoms: both lower ends, with the first clipped too.
     let clipped = |which: &[usize]| {
@@ -162,7 +178,12 @@ fn products(report: &mut Report) -> Outcome<()> {
             0.0,
         )
         .why("rounding, relative to a corner of small mass");
-    report.note(format!("Corner atom: {} = {} · {}.", crate::report::number(both.mass()[0]), crate::report::number(one.mass()[0]), crate::report::number(other.mass()[0])));
+    report.note(format!(
+        "Corner atom: {} = {} · {}.",
+        crate::report::number(both.mass()[0]),
+        crate::report::number(one.mass()[0]),
+        crate::report::number(other.mass()[0])
+    ));
     Ok(())
 }
 
@@ -181,7 +202,13 @@ fn replicator(report: &mut Report) -> Outcome<()> {
     let (one, other) = (averaged(change(&[0]), vec![cells[0]], end)?, averaged(change(&[1]), vec![cells[1]], end)?);
     let distance = l1(both.mass(), &product(one.mass(), other.mass()));
     report
-        .gate("averaged, replicator form with diffusion: L1 distance from the product, t = 2", PRODUCT, Expected::AtMost(1e-9), distance, 0.0)
+        .gate(
+            "averaged, replicator form with diffusion: L1 distance from the product, t = 2",
+            PRODUCT,
+            Expected::AtMost(1e-9),
+            distance,
+            0.0,
+        )
         .why("tolerance 1e-10 of three runs");
     let tolerance = 1e-6;
     let both = joint(change(&[0, 1]), cells.to_vec(), tolerance, end)?;
@@ -189,7 +216,13 @@ fn replicator(report: &mut Report) -> Outcome<()> {
     let other = joint(change(&[1]), vec![cells[1]], tolerance, end)?;
     let distance = l1(both.masses(), &product(one.masses(), &other.marginal_h()));
     report
-        .gate("kinetic, replicator form with diffusion: L1 distance from the product, t = 2", PRODUCT, Expected::AtMost(20.0 * tolerance), distance, 0.0)
+        .gate(
+            "kinetic, replicator form with diffusion: L1 distance from the product, t = 2",
+            PRODUCT,
+            Expected::AtMost(20.0 * tolerance),
+            distance,
+            0.0,
+        )
         .why("runs held to 1e-6 by their steps, within ten times that");
     Ok(())
 }
@@ -223,7 +256,13 @@ fn four(report: &mut Report) -> Outcome<()> {
         distance += (mass - exact).abs();
     }
     report
-        .gate("kinetic (2,2), periodic clock: L1 distance of f from f(θ_1,h_1)f(θ_2,h_2), t = 1", PRODUCT, Expected::AtMost(20.0 * tolerance), distance, 0.0)
+        .gate(
+            "kinetic (2,2), periodic clock: L1 distance of f from f(θ_1,h_1)f(θ_2,h_2), t = 1",
+            PRODUCT,
+            Expected::AtMost(20.0 * tolerance),
+            distance,
+            0.0,
+        )
         .why("two runs held to 1e-7, within ten times that");
     Ok(())
 }
@@ -298,9 +337,24 @@ fn against_agents(report: &mut Report, level: Level) -> Outcome<[Panel; 2]> {
         let bin = |x: f64| ((x * bins as f64) as usize).min(bins - 1);
         from_agents[bin((h[1].log10() + 4.0) / 4.0) * bins + bin((h[0] + 3.0) / 6.0)] += 1.0 / (n * replicates) as f64;
     }
-    let (x, y) = (axis("h_1", "first hyperparameter", &h1), axis("log_h_2", "decimal logarithm of the second hyperparameter", &h2));
-    report.data(Field::array("density", "cells", "share of the population in each bin, kinetic equation", &[&y, &x], from_cells.clone()));
-    report.data(Field::array("density", "agents", "share of the population in each bin, agents", &[&y, &x], from_agents.clone()));
+    let (x, y) = (
+        axis("h_1", "first hyperparameter", &h1),
+        axis("log_h_2", "decimal logarithm of the second hyperparameter", &h2),
+    );
+    report.data(Field::array(
+        "density",
+        "cells",
+        "share of the population in each bin, kinetic equation",
+        &[&y, &x],
+        from_cells.clone(),
+    ));
+    report.data(Field::array(
+        "density",
+        "agents",
+        "share of the population in each bin, agents",
+        &[&y, &x],
+        from_agents.clone(),
+    ));
     Ok([
         Panel::new("t = 3: kinetic equation", "h₁", "log₁₀ h₂").heat_map("", &h1, &h2, &from_cells),
         Panel::new("t = 3: agents", "h₁", "log₁₀ h₂").heat_map("", &h1, &h2, &from_agents),
