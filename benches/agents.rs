@@ -10,8 +10,8 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use learning_dynamics::monte_carlo::rng::{Key, Purpose, fill_normals, noisy_step};
 use learning_dynamics::monte_carlo::{AgentSettings, Agents, TrainingStep};
 use learning_dynamics::problem::{
-    Clock, Domain, Ends, Evaluation, Initial, InitialTheta, Kernel, Law, Population, Quadratic, QuadraticFitness, Rule,
-    Selection,
+    Clock, Domain, Ends, Evaluation, Inheritance, Initial, InitialTheta, Kernel, Law, Population, Quadratic,
+    QuadraticFitness, Rule, Selection,
 };
 
 /// The problem of `peers/agents.py`.
@@ -20,11 +20,12 @@ fn problem() -> Population {
         epsilon: 1.0,
         diffusion: 0.5.into(),
         mobility: 1.0.into(),
-        loss: Arc::new(Quadratic { stiffness: 1.0 }),
+        loss: Arc::new(Quadratic::new(1.0, 1)),
         fitness: Arc::new(QuadraticFitness { optimum: vec![1.0], curvature: 1.0 }),
-        h: vec![Domain { low: -6.0, high: 6.0, ends: Ends::Reflect }],
+        h: vec![Domain::linear(-6.0, 6.0, Ends::Reflect)],
         selection: Selection::Events { rule: Rule::Boltzmann { beta: 1.0 }, clock: Clock::Periodic { every: 0.5 } },
         evaluation: Evaluation::default(),
+        inheritance: Inheritance::default(),
         mutation: vec![Kernel::Gaussian { std: 0.1 }],
         initial: Initial { h: vec![Law::Gaussian { mean: -1.0, std: 0.5 }], theta: InitialTheta::Equilibrium },
     }

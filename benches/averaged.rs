@@ -17,9 +17,9 @@ fn problem(replicator: bool) -> Population {
         epsilon: 1.0,
         diffusion: 0.1.into(),
         mobility: 1.0.into(),
-        loss: Arc::new(Quadratic { stiffness: 1.0 }),
+        loss: Arc::new(Quadratic::new(1.0, 1)),
         fitness: Arc::new(QuadraticFitness { optimum: vec![0.5], curvature: 1.0 }),
-        h: vec![Domain { low: -3.0, high: 3.0, ends: Ends::Reflect }],
+        h: vec![Domain::linear(-3.0, 3.0, Ends::Reflect)],
         selection: if replicator {
             Selection::Replicator { beta: 1.0 }
         } else {
@@ -28,6 +28,7 @@ fn problem(replicator: bool) -> Population {
         mutation: vec![if replicator { Kernel::Diffusion { diffusion: 0.02 } } else { Kernel::Gaussian { std: 0.2 } }],
         initial: Initial { h: vec![Law::Uniform { low: -1.0, high: 1.0 }], theta: InitialTheta::Equilibrium },
         evaluation: Evaluation::default(),
+        inheritance: Inheritance::default(),
     }
 }
 

@@ -90,11 +90,12 @@
 //!     epsilon: 0.1,
 //!     diffusion: 0.1.into(),
 //!     mobility: 1.0.into(),
-//!     loss: Arc::new(Quadratic { stiffness: 1.0 }),                                  // ½(θ − h)²
+//!     loss: Arc::new(Quadratic::new(1.0, 1)),                                  // ½(θ − h)²
 //!     fitness: Arc::new(FitnessFn(|theta: f64, _h: f64| -(theta - 0.5).powi(2))),
-//!     h: vec![Domain { low: -3.0, high: 3.0, ends: Ends::Reflect }],
+//!     h: vec![Domain::linear(-3.0, 3.0, Ends::Reflect)],
 //!     selection: Selection::Events { rule: Rule::Boltzmann { beta: 1.0 }, clock: Clock::Periodic { every: 0.5 } },
 //!     evaluation: Evaluation::default(),
+//!     inheritance: Inheritance::default(),
 //!     mutation: vec![Kernel::Gaussian { std: 0.2 }],
 //!     initial: Initial { h: vec![Law::Uniform { low: -1.0, high: 1.0 }], theta: InitialTheta::Equilibrium },
 //! };

@@ -9,7 +9,7 @@ use gauss_quad::GaussHermite;
 use super::sampling::population;
 use crate::error::{Error, Result, require};
 use crate::grid::Axis;
-use crate::problem::{Evaluation, Population, Rule, Sees, Selection};
+use crate::problem::{Donors, Evaluation, Population, Rule, Sees, Selection};
 
 /// How w̄ and F̄ are computed.
 #[derive(Clone)]
@@ -81,7 +81,7 @@ pub(super) fn log_weight(selection: &Selection, fitness: f64) -> Option<f64> {
     match selection {
         Selection::Off => Some(0.0),
         Selection::Replicator { beta } => Some(beta * fitness),
-        Selection::Events { rule, .. } => rule.log_weight(fitness),
+        Selection::Events { rule, .. } => rule.log_weight(fitness, 0.0),
     }
 }
 
@@ -110,9 +110,9 @@ impl Effective {
     /// +∞, bad coefficients or settings; [`Error::Unsupported`] for a method that does not fit the problem, and for
     /// evaluations with noise or a window, which the averaged equation does not hold.
     pub fn new(problem: &Population, points: &[f64], weight: &Weight) -> Result<Self> {
-        let Evaluation { sees, noise, window } = problem.evaluation;
-        if noise != 0.0 || window != 1 {
-            return Err(unsupported("evaluations with noise or a window", "simulate agents"));
+        let Evaluation { sees, noise, window, donors } = problem.evaluation;
+        if noise != 0.0 || window != 1 || donors != Donors::Present {
+            return Err(unsupported("evaluations with noise or a window, or published ones", "simulate agents"));
         }
         let average: Box<dyn Fn(usize, f64) -> Result<Averages> + '_> = match weight {
             Weight::ClosedForm => Box::new(|_, h| closed_form(problem, h)),

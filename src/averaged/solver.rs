@@ -102,6 +102,13 @@ impl Averaged {
                 match *clock {
                     Clock::Poisson { rate } => Dynamics::Jump { rate, gain },
                     Clock::Periodic { every } => Dynamics::Generations { every, gain },
+                    Clock::Staggered { .. } => {
+                        return Err(Error::Unsupported {
+                            solver: "the averaged equation",
+                            what: format!("{clock:?}"),
+                            instead: "a Poisson or periodic clock, or agents",
+                        });
+                    }
                 }
             }
             Selection::Replicator { beta } => {

@@ -21,13 +21,14 @@ pub(super) fn toy() -> Population {
         epsilon: 1.0,
         diffusion: 0.1.into(),
         mobility: 1.0.into(),
-        loss: Arc::new(Quadratic { stiffness: 1.0 }),
+        loss: Arc::new(Quadratic::new(1.0, 1)),
         fitness: Arc::new(QuadraticFitness { optimum: vec![0.5], curvature: 1.0 }),
-        h: vec![Domain { low: -3.0, high: 3.0, ends: Ends::Reflect }],
+        h: vec![Domain::linear(-3.0, 3.0, Ends::Reflect)],
         selection: Selection::Events { rule: Rule::Boltzmann { beta: 1.0 }, clock: Clock::Poisson { rate: 1.0 } },
         mutation: vec![Kernel::Gaussian { std: 0.2 }],
         initial: Initial { h: vec![Law::Uniform { low: -1.0, high: 1.0 }], theta: InitialTheta::Equilibrium },
         evaluation: Evaluation::default(),
+        inheritance: Inheritance::default(),
     }
 }
 
@@ -164,7 +165,7 @@ fn replicator_form_is_of_second_order_in_the_grid() {
     problem.selection = Selection::Replicator { beta: 1.0 };
     problem.mutation = vec![Kernel::Diffusion { diffusion: 0.05 }];
     problem.initial.h = vec![Law::Gaussian { mean: 0.5, std: 0.3 }];
-    problem.h[0] = Domain { low: -4.0, high: 4.0, ends: Ends::Reflect };
+    problem.h[0] = Domain::linear(-4.0, 4.0, Ends::Reflect);
     let exact = Riccati { curvature: 2.0, diffusion: 0.05 };
     let (mean, variance) = exact.at(1.0, (0.0, 0.09));
     let law = Law::Gaussian { mean: mean + 0.5, std: variance.sqrt() };
@@ -265,7 +266,7 @@ fn stationary_laws() {
 #[test]
 fn clipped_mutants_pile_up_at_the_ends() {
     let mut problem = toy();
-    problem.h[0] = Domain { low: -1.0, high: 1.0, ends: Ends::Clip };
+    problem.h[0] = Domain::linear(-1.0, 1.0, Ends::Clip);
     problem.fitness = Arc::new(FitnessFn(|theta: f64, _| theta));
     let mut run = solver(problem, 100, Weight::Quadrature { theta: theta() }, 1e-8);
     let mut atoms = Vec::new();

@@ -130,7 +130,7 @@ mod tests {
     fn bilevel_optima() {
         let (theta, h) = (Axis::uniform("theta", -3.0, 3.0, 120).unwrap(), Axis::uniform("h", -2.0, 2.0, 80).unwrap());
         let fitness = QuadraticFitness { optimum: vec![0.5], curvature: 1.0 };
-        let (best, at) = bilevel_optimum(&Quadratic { stiffness: 2.0 }, &fitness, &theta, &h);
+        let (best, at) = bilevel_optimum(&Quadratic::new(2.0, 1), &fitness, &theta, &h);
         // Tolerance: √rounding, once for each of the nested searches.
         assert!((best - 0.5).abs() < 1e-6 && (at - 0.5).abs() < 1e-6);
         // θ* solves 4θ(θ² − 1) = h: θ* = 1.2 at h = 2.112 lies outside, 1.1 at 0.924.

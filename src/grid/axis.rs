@@ -15,11 +15,11 @@ impl Axis {
     /// `cells` equal cells on `[low, high]`; `key` names the axis in errors.
     ///
     /// # Errors
-    /// [`crate::Error::Parameter`] for inverted or infinite ends and for fewer than two cells.
+    /// [`crate::Error::Parameter`] for inverted or infinite ends and for no cells.
     pub fn uniform(key: &str, low: f64, high: f64, cells: usize) -> Result<Self> {
         require(low.is_finite(), format!("grid.{key}.low"), low, "a finite number")?;
         require(high > low && high.is_finite(), format!("grid.{key}.high"), high, "a finite number above low")?;
-        require(cells >= 2, format!("grid.{key}.cells"), cells as f64, "at least 2 cells")?;
+        require(cells >= 1, format!("grid.{key}.cells"), cells as f64, "at least 1 cell")?;
         require(cells <= u32::MAX as usize, format!("grid.{key}.cells"), cells as f64, "fewer than 2^32 cells")?;
         let at = |k: f64| low + (high - low) * (k / cells as f64);
         let faces = (0..=cells).map(|k| at(k as f64)).collect();
@@ -32,7 +32,7 @@ impl Axis {
         self.centres.len()
     }
 
-    /// Never true: an axis has at least two cells.
+    /// Never true.
     pub fn is_empty(&self) -> bool {
         self.centres.is_empty()
     }

@@ -20,9 +20,10 @@ fn problem(a: f64, phase: f64, diffusion: f64) -> Population {
         mobility: 1.0.into(),
         loss: Arc::new(loss),
         fitness: Arc::new(QuadraticFitness { optimum: vec![0.5], curvature: 1.0 }),
-        h: vec![Domain { low: -1.0, high: 1.0, ends: Ends::Reflect }],
+        h: vec![Domain::linear(-1.0, 1.0, Ends::Reflect)],
         selection: Selection::Off,
         evaluation: Evaluation::default(),
+        inheritance: Inheritance::default(),
         mutation: vec![Kernel::None],
         initial: Initial { h: vec![Law::Uniform { low: -1.0, high: 1.0 }], theta: InitialTheta::Equilibrium },
     }

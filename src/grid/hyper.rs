@@ -26,8 +26,10 @@ impl HyperGrid {
     /// # Errors
     /// [`Error::Parameter`] as [`Axis::uniform`].
     pub fn new(domain: Domain, cells: usize) -> Result<Self> {
-        let axis = Axis::uniform("h", domain.low, domain.high, cells)?;
-        let mut points = axis.centres.clone();
+        domain.validated()?;
+        let (low, high) = domain.coordinates();
+        let axis = Axis::uniform("h", low, high, cells)?;
+        let mut points: Vec<f64> = axis.centres.iter().map(|&y| domain.scale.value(y)).collect();
         if domain.ends == Ends::Clip {
             points.insert(0, domain.low);
             points.push(domain.high);

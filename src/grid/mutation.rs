@@ -168,7 +168,7 @@ impl Band {
                 let mut half = Vec::new();
                 loop {
                     let k = half.len() as f64;
-                    let at = |x: f64| kernel.mean_cdf(-0.5 * width, 0.5 * width, x * width);
+                    let at = |x: f64| kernel.mean_cdf(grid.domain.scale, -0.5 * width, 0.5 * width, x * width);
                     let p = at(k + 0.5) - at(k - 0.5);
                     if p <= 0.0 || half.len() > grid.len() {
                         break half;
@@ -270,12 +270,13 @@ fn convolve(half: &[f64], line: &[f64], output: &mut [f64]) {
 fn averaged_column(kernel: &Kernel, grid: &HyperGrid, source: usize, column: &mut [f64]) {
     let (a, b) = grid.faces(source);
     let domain = &grid.domain;
+    let (low, high) = (grid.axis.low(), grid.axis.high());
     let cumulative = |x: f64| mean_cdf_with_ends(kernel, domain, a, b, x);
     column.fill(0.0);
     let first = grid.first_cell();
     let mut below = match domain.ends {
         Ends::Clip => {
-            let atom = kernel.mean_cdf(a, b, domain.low);
+            let atom = kernel.mean_cdf(domain.scale, a, b, low);
             column[0] = atom;
             atom
         }
@@ -285,7 +286,7 @@ fn averaged_column(kernel: &Kernel, grid: &HyperGrid, source: usize, column: &mu
         let last = cell + 1 == grid.axis.len();
         // With clipping, what lies at or above the upper end is the atom; a source on the end itself stays there.
         let above = match (last, domain.ends) {
-            (true, Ends::Clip) => kernel.mean_cdf(a, b, domain.high.next_down()).max(below),
+            (true, Ends::Clip) => kernel.mean_cdf(domain.scale, a, b, high.next_down()).max(below),
             (true, _) => 1.0,
             _ => cumulative(grid.axis.faces[cell + 1]),
         };
@@ -299,13 +300,14 @@ fn averaged_column(kernel: &Kernel, grid: &HyperGrid, source: usize, column: &mu
 
 /// `P(h' ≤ x)` after the rule at the ends, h uniform on `[a, b]` (or at `a = b`).
 fn mean_cdf_with_ends(kernel: &Kernel, domain: &Domain, a: f64, b: f64, x: f64) -> f64 {
-    let free = |x: f64| kernel.mean_cdf(a, b, x);
-    let (low, width) = (domain.low, domain.high - domain.low);
+    let free = |x: f64| kernel.mean_cdf(domain.scale, a, b, x);
+    let (low, high) = domain.coordinates();
+    let width = high - low;
     match domain.ends {
         Ends::Clip => free(x),
         Ends::Retry => {
             let base = free(low.next_down());
-            (free(x) - base) / (free(domain.high) - base)
+            (free(x) - base) / (free(high) - base)
         }
         Ends::Reflect => {
             let mut sum = free(x) - free((2.0 * low - x).next_down());
@@ -315,7 +317,7 @@ fn mean_cdf_with_ends(kernel: &Kernel, domain: &Domain, a: f64, b: f64, x: f64) 
                 let (up, down) = (pair(shift), pair(-shift));
                 sum += up + down;
                 // Both free tails are exhausted: no further image can add anything.
-                if free(low - shift) < 1e-17 && free(domain.high + shift) > 1.0 - 1e-16 {
+                if free(low - shift) < 1e-17 && free(high + shift) > 1.0 - 1e-16 {
                     break;
                 }
             }

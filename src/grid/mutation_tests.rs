@@ -6,7 +6,7 @@ use super::*;
 use crate::problem::Law;
 
 fn grid(ends: Ends, cells: usize) -> HyperGrid {
-    HyperGrid::new(Domain { low: 0.25, high: 2.25, ends }, cells).unwrap()
+    HyperGrid::new(Domain::linear(0.25, 2.25, ends), cells).unwrap()
 }
 
 fn kernels() -> Vec<Kernel> {

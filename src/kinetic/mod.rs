@@ -81,6 +81,13 @@ impl Kinetic {
                 instead: "let selection see the present fitness without noise, or use agents",
             });
         }
+        if let Some((_, clock @ Clock::Staggered { .. })) = problem.events() {
+            return Err(Error::Unsupported {
+                solver: "the kinetic equation",
+                what: format!("{clock:?}"),
+                instead: "a Poisson or periodic clock, or agents",
+            });
+        }
         let h = HyperGrid::new(problem.h[0], h_cells)?;
         let fast = FokkerPlanck::new(&problem, &theta, &h)?;
         let slow = Slow::new(&problem, &theta, &h)?;

@@ -46,9 +46,10 @@ fn problems() -> impl Strategy<Value = Population> {
                 mobility: 1.0.into(),
                 loss: Arc::new(DoubleWell { barrier: 0.5, coupling }),
                 fitness: Arc::new(QuadraticFitness { optimum: vec![0.7], curvature: 1.0 }),
-                h: vec![Domain { low: 0.2, high: 2.2, ends: if replicator { Ends::Reflect } else { ends } }],
+                h: vec![Domain::linear(0.2, 2.2, if replicator { Ends::Reflect } else { ends })],
                 selection,
                 evaluation: Evaluation::default(),
+                inheritance: Inheritance::default(),
                 mutation: vec![if replicator { Kernel::Diffusion { diffusion: 0.01 } } else { kernel }],
                 initial: Initial { h: vec![Law::Uniform { low: 0.7, high: 1.7 }], theta },
             }

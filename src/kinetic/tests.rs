@@ -10,11 +10,12 @@ fn joint(epsilon: f64) -> Population {
         epsilon,
         diffusion: 0.5.into(),
         mobility: 1.0.into(),
-        loss: Arc::new(Quadratic { stiffness: 1.0 }),
+        loss: Arc::new(Quadratic::new(1.0, 1)),
         fitness: Arc::new(QuadraticFitness { optimum: vec![1.0], curvature: 1.0 }),
-        h: vec![Domain { low: -4.0, high: 4.0, ends: Ends::Reflect }],
+        h: vec![Domain::linear(-4.0, 4.0, Ends::Reflect)],
         selection: Selection::Events { rule: Rule::Boltzmann { beta: 1.0 }, clock: Clock::Poisson { rate: 1.0 } },
         evaluation: Evaluation::default(),
+        inheritance: Inheritance::default(),
         mutation: vec![Kernel::Gaussian { std: 0.1 }],
         initial: Initial {
             h: vec![Law::Gaussian { mean: -1.0, std: 0.5 }],
@@ -128,7 +129,7 @@ fn periodic_events_happen_at_their_times_and_are_recorded_after() {
 #[test]
 fn clipped_mass_is_an_atom() {
     let mut problem = joint(0.1);
-    problem.h[0] = Domain { low: -1.5, high: 1.0, ends: Ends::Clip };
+    problem.h[0] = Domain::linear(-1.5, 1.0, Ends::Clip);
     problem.initial.h = vec![Law::Uniform { low: -1.5, high: 1.0 }];
     problem.mutation = vec![Kernel::Factor { factors: vec![0.8, 1.2] }];
     let run = solve(&problem, 50, Steps::Tolerance(1e-4), 3.0);
@@ -200,7 +201,7 @@ fn bad_input_is_named() {
     let theta = || Axis::uniform("theta", -7.0, 7.0, 32).unwrap();
     let error = Kinetic::new(joint(0.1), theta(), 32, Steps::Tolerance(1e-14)).unwrap_err();
     assert!(error.to_string().contains("rounding"), "{error}");
-    assert!(Axis::uniform("theta", 1.0, -1.0, 32).is_err() && Axis::uniform("theta", 0.0, 1.0, 1).is_err());
+    assert!(Axis::uniform("theta", 1.0, -1.0, 32).is_err() && Axis::uniform("theta", 0.0, 1.0, 0).is_err());
     // Boltzmann weights never overflow, whatever β; but where none is left, that is said.
     let mut problem = joint(0.1);
     problem.selection = Selection::Events { rule: Rule::Boltzmann { beta: 1e5 }, clock: Clock::Poisson { rate: 1.0 } };

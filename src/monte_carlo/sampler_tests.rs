@@ -46,7 +46,7 @@ fn distance(mut sample: Vec<f64>, cdf: impl Fn(f64) -> f64) -> f64 {
 
 /// The cumulative function of a kernel with the rule at the ends.
 fn bounded_cdf(kernel: &Kernel, domain: &Domain, from: f64, x: f64) -> f64 {
-    let Domain { low, high, ends } = *domain;
+    let Domain { low, high, ends, .. } = *domain;
     if x >= high {
         return 1.0;
     }
@@ -54,16 +54,17 @@ fn bounded_cdf(kernel: &Kernel, domain: &Domain, from: f64, x: f64) -> f64 {
         return 0.0;
     }
     match ends {
-        Ends::Clip => kernel.cdf(from, x),
+        Ends::Clip => kernel.cdf(domain.scale, from, x),
         Ends::Retry => {
-            let below = kernel.cdf(from, low.next_down());
-            (kernel.cdf(from, x) - below) / (kernel.cdf(from, high) - below)
+            let below = kernel.cdf(domain.scale, from, low.next_down());
+            (kernel.cdf(domain.scale, from, x) - below) / (kernel.cdf(domain.scale, from, high) - below)
         }
         // Sum over the mirror images of [low, x].
         Ends::Reflect => (-9..=9)
             .map(|k| {
                 let image = low + 2.0 * f64::from(k) * (high - low);
-                kernel.cdf(from, image + (x - low)) - kernel.cdf(from, (image - (x - low)).next_down())
+                kernel.cdf(domain.scale, from, image + (x - low))
+                    - kernel.cdf(domain.scale, from, (image - (x - low)).next_down())
             })
             .sum(),
     }
@@ -84,7 +85,7 @@ proptest! {
         kernel in kernels(), from in 0.21f64..1.9, ends in 0usize..3, seed in 0u64..1000,
     ) {
         let ends = [Ends::Reflect, Ends::Clip, Ends::Retry][ends];
-        let domain = Domain { low: 0.2, high: 2.0, ends };
+        let domain = Domain::linear(0.2, 2.0, ends);
         let mut rng = Generator::new(Key::new(seed, Purpose::Mutation, 0));
         let sample: Vec<f64> = (0..N).map(|_| kernel.sample(from, &domain, &mut rng).unwrap()).collect();
         prop_assert!(sample.iter().all(|h| (0.2..=2.0).contains(h)));

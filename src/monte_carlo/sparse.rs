@@ -19,7 +19,7 @@ impl Replica {
         const PENDING: u32 = KEPT - 1;
         let fitness = &self.fitness;
         let top = |piece: &[f64]| {
-            let weights = piece.iter().map(|f| rule.log_weight(*f).unwrap_or(0.0));
+            let weights = piece.iter().map(|f| rule.log_weight(*f, time).unwrap_or(0.0));
             weights.fold(f64::NEG_INFINITY, |a, w| if w.is_nan() { f64::INFINITY } else { a.max(w) })
         };
         let tops: Vec<f64> = fitness.par_chunks(BLOCK).map(top).collect();
@@ -27,7 +27,7 @@ impl Replica {
         if top.is_finite() {
             let try_out = |rng: &mut Generator| {
                 let candidate = below(rng, fitness.len());
-                let weight = rule.log_weight(fitness[candidate]).unwrap_or(0.0);
+                let weight = rule.log_weight(fitness[candidate], time).unwrap_or(0.0);
                 (uniform(rng) < libm::exp(weight - top)).then_some(candidate as u32)
             };
             self.donors.par_chunks_mut(BLOCK).enumerate().for_each(|(block, donors)| {

@@ -13,11 +13,12 @@ pub(super) fn problem() -> Population {
         epsilon: 0.1,
         diffusion: 0.1.into(),
         mobility: 1.0.into(),
-        loss: Arc::new(Quadratic { stiffness: 1.0 }),
+        loss: Arc::new(Quadratic::new(1.0, 1)),
         fitness: Arc::new(QuadraticFitness { optimum: vec![0.5], curvature: 1.0 }),
-        h: vec![Domain { low: -3.0, high: 3.0, ends: Ends::Reflect }],
+        h: vec![Domain::linear(-3.0, 3.0, Ends::Reflect)],
         selection: Selection::Off,
         evaluation: Evaluation::default(),
+        inheritance: Inheritance::default(),
         mutation: vec![Kernel::Gaussian { std: 0.2 }],
         initial: Initial {
             h: vec![Law::Uniform { low: -1.0, high: 1.0 }],
@@ -49,7 +50,8 @@ pub(super) fn replicator() -> Population {
 fn variants() -> Vec<(Population, Dynamics)> {
     let truncation = Rule::Truncation { fraction: 0.2 };
     let evaluated = |noise, window, sees, selection| Population {
-        evaluation: Evaluation { sees, noise, window },
+        evaluation: Evaluation { sees, noise, window, ..Evaluation::default() },
+        inheritance: Inheritance::default(),
         selection,
         ..problem()
     };
@@ -142,7 +144,7 @@ fn stationary_variance_is_that_of_the_scheme() {
 fn a_generation_of_algorithm_2_is_gaussian() {
     let (beta, mutation, n): (f64, f64, usize) = (1.0, 0.2, 400_000);
     let initial = Initial { h: vec![Law::Gaussian { mean: -0.4, std: 0.3 }], theta: InitialTheta::Equilibrium };
-    let domain = Domain { low: -9.0, high: 9.0, ends: Ends::Reflect };
+    let domain = Domain::linear(-9.0, 9.0, Ends::Reflect);
     let problem = Population { selection: every(1.0), initial, h: vec![domain], ..problem() };
     let settings = AgentSettings { dynamics: Dynamics::Equilibrium, replicates: 1, ..settings(n) };
     let mut agents = Agents::new(problem, settings).unwrap();

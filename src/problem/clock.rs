@@ -13,6 +13,12 @@ pub enum Clock {
         /// `T_s > 0`.
         every: f64,
     },
+    /// Each agent at times of its own, `φ + T_s, φ + 2T_s, …` with φ uniform on `(−T_s, 0]`: asynchronous training, in which
+    /// nobody waits for anybody.
+    Staggered {
+        /// `T_s > 0`.
+        every: f64,
+    },
 }
 
 /// What a time may differ from a multiple of a period and still be called one, relative: thousands of roundings, so that

@@ -75,11 +75,20 @@ pub trait Fitness: Send + Sync + Debug {
     }
 }
 
-/// `L = ½k|θ − h|²`: the hyperparameter is the target.
+/// `L = ½k|θ − h|²`: the hyperparameters are the target, as many as there are parameters.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Quadratic {
     /// `k > 0`.
     pub stiffness: f64,
+    /// dθ = dh.
+    pub dimension: usize,
+}
+
+impl Quadratic {
+    /// With stiffness `k` and `dimension` = dθ = dh.
+    pub fn new(stiffness: f64, dimension: usize) -> Self {
+        Self { stiffness, dimension }
+    }
 }
 
 impl Loss for Quadratic {
@@ -89,6 +98,10 @@ impl Loss for Quadratic {
 
     fn gradient(&self, theta: &[f64], h: &[f64], out: &mut [f64]) {
         self.gradients(theta, h, 1, out);
+    }
+
+    fn dimension(&self) -> usize {
+        self.dimension
     }
 
     fn gradients(&self, theta: &[f64], h: &[f64], _agents: usize, out: &mut [f64]) {
@@ -160,7 +173,7 @@ impl Fitness for QuadraticFitness {
     }
 }
 
-/// A loss (dθ = dh = 1) from two closures: value and θ-derivative.
+/// A loss with dθ = 1 from two closures: value and θ-derivative. They see the first hyperparameter.
 pub struct LossFn<V, G> {
     /// `L(θ,h)`.
     pub value: V,
@@ -188,7 +201,7 @@ where
     }
 }
 
-/// A fitness (dθ = dh = 1) from a closure.
+/// A fitness from a closure, which sees the first parameter and the first hyperparameter.
 pub struct FitnessFn<V>(pub V);
 
 impl<V> Debug for FitnessFn<V> {

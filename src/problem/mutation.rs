@@ -3,65 +3,22 @@
 
 use rand::Rng;
 
+use super::domain::{Domain, Ends, Scale};
 use super::law::Law;
 use crate::error::{Error, Result, require};
 use crate::numerics::normal::{below, normal_cdf, normal_density, standard_normal, uniform};
-
-/// What happens to a mutation that would leave the domain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Ends {
-    /// It is mirrored at the end, as often as needed.
-    #[default]
-    Reflect,
-    /// It stops at the end, where mass piles up as an atom.
-    Clip,
-    /// It is drawn again until it lies inside.
-    Retry,
-}
-
-/// The domain `[low, high]` of one hyperparameter (dimensionless).
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Domain {
-    /// Lower end.
-    pub low: f64,
-    /// Upper end, > `low`.
-    pub high: f64,
-    /// The rule at both ends.
-    pub ends: Ends,
-}
-
-impl Domain {
-    /// Checks the ends.
-    ///
-    /// # Errors
-    /// [`Error::Parameter`].
-    pub fn validated(&self) -> Result<()> {
-        require(self.low.is_finite(), "h.low", self.low, "a finite number")?;
-        require(self.high > self.low && self.high.is_finite(), "h.high", self.high, "a finite number above h.low")
-    }
-
-    /// Mirrors `x` into the domain.
-    pub fn reflect(&self, x: f64) -> f64 {
-        if (self.low..=self.high).contains(&x) {
-            return x;
-        }
-        let width = self.high - self.low;
-        let y = (x - self.low).rem_euclid(2.0 * width);
-        self.low + if y > width { 2.0 * width - y } else { y }
-    }
-}
 
 /// How one hyperparameter changes when it is copied: the kernel `m(h, dh')` before the rule at the ends.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Kernel {
     /// The copy is exact.
     None,
-    /// A normal step.
+    /// A normal step in the coordinate of the [`Scale`].
     Gaussian {
-        /// Its standard deviation, > 0.
+        /// Its standard deviation, > 0; on the log scale that of `log h`.
         std: f64,
     },
-    /// A step uniform on `[−width/2, width/2]`.
+    /// A step uniform on `[−width/2, width/2]`, in the coordinate of the [`Scale`].
     Uniform {
         /// Width of the whole interval, > 0.
         width: f64,
@@ -80,7 +37,7 @@ pub enum Kernel {
     },
     /// These, one after the other; the rule at the ends holds after each.
     Sequence(Vec<Kernel>),
-    /// Diffusion `D_h ∂²_h` in continuous time: only with [`Selection::Replicator`](super::Selection::Replicator).
+    /// Diffusion `D_h ∂²/∂y²` of the coordinate y of the [`Scale`] in continuous time: only with [`Selection::Replicator`](super::Selection::Replicator).
     Diffusion {
         /// `D_h`, ≥ 0.
         diffusion: f64,
@@ -91,6 +48,12 @@ pub enum Kernel {
 const RETRIES: usize = 10_000;
 
 impl Kernel {
+    /// The explore step of population based training (Jaderberg et al. 2017): times a factor, then with the given
+    /// probability a fresh draw instead.
+    pub fn perturb(factors: Vec<f64>, probability: f64, law: Law) -> Self {
+        Kernel::Sequence(vec![Kernel::Factor { factors }, Kernel::Resample { probability, law }])
+    }
+
     /// Checks the parameters against the domain.
     ///
     /// # Errors
@@ -112,7 +75,7 @@ impl Kernel {
                 if domain.ends == Ends::Retry {
                     // With `retry` each h needs a factor that keeps it inside.
                     for h in [domain.low, domain.high] {
-                        let stays = factors.iter().any(|f| (domain.low..=domain.high).contains(&(f * h)));
+                        let stays = factors.iter().any(|f| domain.contains(f * h));
                         require(
                             stays,
                             "mutation.factors",
@@ -126,6 +89,15 @@ impl Kernel {
             Kernel::Resample { probability, law } => {
                 require((0.0..=1.0).contains(probability), "mutation.probability", *probability, "a number in [0, 1]")?;
                 law.validated("mutation.law")?;
+                if domain.scale == Scale::Log {
+                    let below = law.cdf(0.0);
+                    require(
+                        below < 1e-6,
+                        "mutation.law (mass at or below 0)",
+                        below,
+                        "none, as scale = log has no zero",
+                    )?;
+                }
                 let inside = law.cdf(domain.high) - law.cdf(domain.low);
                 require(
                     domain.ends != Ends::Retry || inside > 1e-3,
@@ -148,28 +120,32 @@ impl Kernel {
         }
     }
 
-    /// `P(h' ≤ to | h = from)` on the whole line, before the rule at the ends.
+    /// `P(y' ≤ to | y = from)` in the coordinate of the scale, on the whole line, before the rule at the ends.
     ///
     /// For a sequence (which applies the rule at the ends after each part) and for diffusion this is the exact copy.
-    pub fn cdf(&self, from: f64, to: f64) -> f64 {
+    pub fn cdf(&self, scale: Scale, from: f64, to: f64) -> f64 {
         match self {
             Kernel::Gaussian { std } => normal_cdf((to - from) / std),
             Kernel::Uniform { width } => ((to - from) / width + 0.5).clamp(0.0, 1.0),
             Kernel::Factor { factors } => {
-                factors.iter().filter(|&f| f * from <= to).count() as f64 / factors.len() as f64
+                let stays_below = |f: &&f64| match scale {
+                    Scale::Linear => *f * from <= to,
+                    Scale::Log => from + f.ln() <= to,
+                };
+                factors.iter().filter(stays_below).count() as f64 / factors.len() as f64
             }
             Kernel::Resample { probability, law } => {
-                probability * law.cdf(to) + (1.0 - probability) * f64::from(from <= to)
+                probability * law.cdf(scale.value(to)) + (1.0 - probability) * f64::from(from <= to)
             }
             Kernel::None | Kernel::Sequence(_) | Kernel::Diffusion { .. } => f64::from(from <= to),
         }
     }
 
     /// [`Kernel::cdf`] averaged over `from` uniform on `[a, b]`; at `a = b` the cdf itself.
-    pub fn mean_cdf(&self, a: f64, b: f64, to: f64) -> f64 {
+    pub fn mean_cdf(&self, scale: Scale, a: f64, b: f64, to: f64) -> f64 {
         let width = b - a;
         if width <= 0.0 {
-            return self.cdf(a, to);
+            return self.cdf(scale, a, to);
         }
         let stay = ((to - a) / width).clamp(0.0, 1.0);
         match self {
@@ -191,10 +167,18 @@ impl Kernel {
                 (step / width * (g((to - a) / step) - g((to - b) / step))).clamp(0.0, 1.0)
             }
             Kernel::Factor { factors } => {
-                let one = |f: &f64| ((to / f - a) / width).clamp(0.0, 1.0);
+                let one = |f: &f64| {
+                    let source = match scale {
+                        Scale::Linear => to / f,
+                        Scale::Log => to - f.ln(),
+                    };
+                    ((source - a) / width).clamp(0.0, 1.0)
+                };
                 factors.iter().map(one).sum::<f64>() / factors.len() as f64
             }
-            Kernel::Resample { probability, law } => probability * law.cdf(to) + (1.0 - probability) * stay,
+            Kernel::Resample { probability, law } => {
+                probability * law.cdf(scale.value(to)) + (1.0 - probability) * stay
+            }
             Kernel::None | Kernel::Sequence(_) | Kernel::Diffusion { .. } => stay,
         }
     }
@@ -208,11 +192,11 @@ impl Kernel {
             return parts.iter().try_fold(from, |h, part| part.sample(h, domain, rng));
         }
         for _ in 0..RETRIES {
-            let to = self.propose(from, rng);
+            let to = self.propose(domain.scale, from, rng);
             match domain.ends {
                 Ends::Reflect => return Ok(domain.reflect(to)),
                 Ends::Clip => return Ok(to.clamp(domain.low, domain.high)),
-                Ends::Retry if (domain.low..=domain.high).contains(&to) => return Ok(to),
+                Ends::Retry if domain.contains(to) => return Ok(to),
                 Ends::Retry => {}
             }
         }
@@ -224,11 +208,12 @@ impl Kernel {
         })
     }
 
-    fn propose<R: Rng + ?Sized>(&self, from: f64, rng: &mut R) -> f64 {
+    fn propose<R: Rng + ?Sized>(&self, scale: Scale, from: f64, rng: &mut R) -> f64 {
+        let step = |y: f64| scale.value(scale.coordinate(from) + y);
         match self {
             Kernel::None | Kernel::Sequence(_) | Kernel::Diffusion { .. } => from,
-            Kernel::Gaussian { std } => from + std * standard_normal(rng),
-            Kernel::Uniform { width } => from + width * (uniform(rng) - 0.5),
+            Kernel::Gaussian { std } => step(std * standard_normal(rng)),
+            Kernel::Uniform { width } => step(width * (uniform(rng) - 0.5)),
             Kernel::Factor { factors } => from * factors[below(rng, factors.len())],
             Kernel::Resample { probability, law } => {
                 if uniform(rng) < *probability {

@@ -4,9 +4,10 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use super::clock::Clock;
+use super::domain::Domain;
 use super::law::Law;
 use super::loss::{Fitness, Loss};
-use super::mutation::{Domain, Kernel};
+use super::mutation::Kernel;
 use super::selection::{Rule, Selection};
 use crate::error::{Error, Result, require};
 
@@ -93,6 +94,29 @@ pub struct Evaluation {
     pub noise: f64,
     /// Mean of the last so many evaluations (one a training step), ≥ 1. The window follows the copied θ.
     pub window: usize,
+    /// Which state of the others it sees and copies.
+    pub donors: Donors,
+}
+
+/// Which state of an agent selection sees, and donors hand on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Donors {
+    /// The present one.
+    #[default]
+    Present,
+    /// The one that it published at its own last event, before it was replaced (at first the initial one): θ, h and fitness.
+    /// So asynchronous training compares checkpoints, of which the others' are stale.
+    Published,
+}
+
+/// What a copy takes from its donor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Inheritance {
+    /// θ and h.
+    #[default]
+    Everything,
+    /// h alone: θ is drawn anew from the initial law given the new h (rejuvenation).
+    Hyperparameters,
 }
 
 /// Which fitness an [`Evaluation`] returns.
@@ -107,7 +131,7 @@ pub enum Sees {
 
 impl Default for Evaluation {
     fn default() -> Self {
-        Self { sees: Sees::Fitness, noise: 0.0, window: 1 }
+        Self { sees: Sees::Fitness, noise: 0.0, window: 1, donors: Donors::Present }
     }
 }
 
@@ -143,6 +167,8 @@ pub struct Population {
     pub selection: Selection,
     /// What selection sees.
     pub evaluation: Evaluation,
+    /// What a copy takes from its donor.
+    pub inheritance: Inheritance,
     /// The mutation kernel of each hyperparameter.
     pub mutation: Vec<Kernel>,
     /// The law at t = 0.
@@ -201,7 +227,7 @@ impl Population {
                     Clock::Poisson { rate } => {
                         require(rate >= 0.0 && rate.is_finite(), "selection.clock.rate", rate, "a number ≥ 0")?;
                     }
-                    Clock::Periodic { every } => {
+                    Clock::Periodic { every } | Clock::Staggered { every } => {
                         require(every > 0.0 && every.is_finite(), "selection.clock.every", every, "a positive number")?;
                     }
                 }

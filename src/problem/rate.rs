@@ -49,6 +49,9 @@ pub enum LearningRate {
     },
 }
 
+/// A number ≥ 0 over time, as the β of annealed selection: the forms of a learning rate, but for the greedy one.
+pub type Schedule = LearningRate;
+
 impl From<f64> for LearningRate {
     fn from(rate: f64) -> Self {
         Self::Constant(rate)

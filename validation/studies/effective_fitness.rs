@@ -31,7 +31,7 @@ fn problem(beta: f64, diffusion: f64, loss: Arc<dyn Loss>, fitness: Arc<dyn Fitn
 }
 
 fn quadratic(beta: f64) -> Population {
-    problem(beta, 0.3, Arc::new(Quadratic { stiffness: 1.5 }), toy().fitness)
+    problem(beta, 0.3, Arc::new(Quadratic::new(1.5, 1)), toy().fitness)
 }
 
 /// `L = (θ² − 1)² − hθ`, `F = −(θ − 1.2)²`.
@@ -132,7 +132,7 @@ fn orders(report: &mut Report, h: &[f64]) -> Outcome<Panel> {
     let cells = [16, 32, 64, 128];
     let axis_cells = axis("cells", "cells of the theta axis", &cells.map(|n| n as f64));
     let beta = 2.0;
-    let problem = problem(beta, 0.2, Arc::new(Quadratic { stiffness: 1.0 }), Arc::new(FitnessFn(|t: f64, _| -t.abs())));
+    let problem = problem(beta, 0.2, Arc::new(Quadratic::new(1.0, 1)), Arc::new(FitnessFn(|t: f64, _| -t.abs())));
     let s = 0.2_f64.sqrt();
     // F̄ and log w̄ of F = −|θ| under N(h, s²): the folded normal law.
     let fitness = |h: f64| {

@@ -34,7 +34,8 @@ fn problem(choice: usize) -> Population {
         epsilon: 0.1,
         diffusion: 1.0.into(),
         selection: boltzmann(1.0, Clock::Periodic { every: 1.0 }),
-        evaluation: Evaluation { sees, noise: 0.0, window },
+        evaluation: Evaluation { sees, window, ..Evaluation::default() },
+        inheritance: Inheritance::default(),
         mutation: vec![Kernel::Gaussian { std: 0.1 }],
         initial: Initial { h: vec![Law::Gaussian { mean: -1.5, std: 0.3 }], theta: InitialTheta::Equilibrium },
         ..toy()

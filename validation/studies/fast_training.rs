@@ -33,7 +33,7 @@ fn problem(epsilon: f64, clock: Clock) -> Population {
     Population {
         epsilon,
         selection: boltzmann(1.0, clock),
-        h: vec![Domain { low: -3.0, high: 3.0, ends: Ends::Reflect }],
+        h: vec![Domain::linear(-3.0, 3.0, Ends::Reflect)],
         initial: Initial { h: vec![Law::Gaussian { mean: -0.8, std: 0.4 }], theta: InitialTheta::Equilibrium },
         fitness: Arc::new(QuadraticFitness { optimum: vec![0.5], curvature: 1.0 }),
         ..toy()

@@ -8,8 +8,8 @@ use learning_dynamics::frame::{Coordinate, Solver};
 use learning_dynamics::grid::Axis;
 use learning_dynamics::kinetic::{Kinetic, Steps};
 use learning_dynamics::problem::{
-    Clock, Domain, Ends, Evaluation, Initial, InitialTheta, Kernel, Law, Population, Quadratic, QuadraticFitness, Rule,
-    Selection,
+    Clock, Domain, Ends, Evaluation, Inheritance, Initial, InitialTheta, Kernel, Law, Population, Quadratic,
+    QuadraticFitness, Rule, Selection,
 };
 
 /// Quadratic loss (k = 1, D = ½), fitness `−(θ−1)²`, Boltzmann (β = 1) on a Poisson clock (κ = 1), Gaussian mutation of
@@ -19,11 +19,12 @@ pub fn quadratic(epsilon: f64) -> Population {
         epsilon,
         diffusion: 0.5.into(),
         mobility: 1.0.into(),
-        loss: Arc::new(Quadratic { stiffness: 1.0 }),
+        loss: Arc::new(Quadratic::new(1.0, 1)),
         fitness: Arc::new(QuadraticFitness { optimum: vec![1.0], curvature: 1.0 }),
-        h: vec![Domain { low: -4.0, high: 4.0, ends: Ends::Reflect }],
+        h: vec![Domain::linear(-4.0, 4.0, Ends::Reflect)],
         selection: Selection::Events { rule: Rule::Boltzmann { beta: 1.0 }, clock: Clock::Poisson { rate: 1.0 } },
         evaluation: Evaluation::default(),
+        inheritance: Inheritance::default(),
         mutation: vec![Kernel::Gaussian { std: 0.1 }],
         initial: Initial {
             h: vec![Law::Gaussian { mean: -1.0, std: 0.5 }],

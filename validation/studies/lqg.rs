@@ -32,7 +32,7 @@ fn problem(epsilon: f64) -> Population {
     Population {
         selection: Selection::Replicator { beta: BETA },
         mutation: vec![Kernel::Diffusion { diffusion: DIFFUSION_H }],
-        h: vec![Domain { low: -5.0, high: 5.0, ends: Ends::Reflect }],
+        h: vec![Domain::linear(-5.0, 5.0, Ends::Reflect)],
         ..quadratic(epsilon)
     }
 }

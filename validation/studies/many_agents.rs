@@ -219,7 +219,7 @@ fn histograms(report: &mut Report) -> Outcome<()> {
             h: vec![Law::Uniform { low: -1.0, high: 1.0 }],
             theta: InitialTheta::Law(vec![Law::Gaussian { mean: 0.0, std: 0.5 }]),
         },
-        h: vec![Domain { low: -1.5, high: 1.5, ends: Ends::Reflect }],
+        h: vec![Domain::linear(-1.5, 1.5, Ends::Reflect)],
         ..toy()
     };
     let theta = Axis::uniform("theta", -4.0, 4.0, 160)?;

@@ -55,7 +55,7 @@ fn expected_rate(beta: f64) -> f64 {
 
 /// Mean and variance of the stationary law of the jump form for a given `log w̄` on `[−1.5, 1.5]`, κ = 1.
 fn stationary(log_weight: Weight, mutation_std: f64, cells: usize) -> learning_dynamics::Result<(f64, f64)> {
-    let domain = Domain { low: -1.5, high: 1.5, ends: Ends::Reflect };
+    let domain = Domain::linear(-1.5, 1.5, Ends::Reflect);
     let mutation = vec![Kernel::Gaussian { std: mutation_std }];
     let initial = Initial { h: vec![Law::Uniform { low: -1.5, high: 1.5 }], theta: InitialTheta::Equilibrium };
     let problem = Population { h: vec![domain], mutation, initial, ..toy() };

@@ -27,7 +27,7 @@ const MUTATIONS: [f64; 5] = [0.05, 0.1, 0.2, 0.4, 0.8];
 fn problem(diffusion: f64, mutation: f64) -> Population {
     Population {
         diffusion: diffusion.into(),
-        h: vec![Domain { low: -9.0, high: 9.0, ends: Ends::Reflect }],
+        h: vec![Domain::linear(-9.0, 9.0, Ends::Reflect)],
         selection: boltzmann(BETA, Clock::Periodic { every: 1.0 }),
         mutation: vec![Kernel::Gaussian { std: mutation }],
         initial: Initial { h: vec![Law::Gaussian { mean: -1.0, std: 0.3 }], theta: InitialTheta::Equilibrium },

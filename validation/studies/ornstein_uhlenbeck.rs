@@ -38,7 +38,7 @@ fn start(h: f64) -> f64 {
 fn problem(epsilon: f64) -> Population {
     let mut problem = quadratic(epsilon);
     problem.diffusion = DIFFUSION.into();
-    problem.loss = Arc::new(Quadratic { stiffness: STIFFNESS });
+    problem.loss = Arc::new(Quadratic::new(STIFFNESS, 1));
     problem.selection = Selection::Off;
     problem.mutation = vec![Kernel::None];
     problem.initial.h = vec![Law::Gaussian { mean: -0.5, std: 0.5 }];

@@ -35,7 +35,7 @@ fn problem() -> Population {
         fitness: Arc::new(QuadraticFitness { optimum: vec![OPTIMUM], curvature: 1.0 }),
         selection: boltzmann(2.0, Clock::Periodic { every: 1.0 }),
         mutation: vec![Kernel::Gaussian { std: 0.1 }],
-        h: vec![Domain { low: -2.0, high: 2.0, ends: Ends::Reflect }],
+        h: vec![Domain::linear(-2.0, 2.0, Ends::Reflect)],
         initial: Initial {
             h: vec![Law::Uniform { low: -1.0, high: 1.0 }],
             theta: InitialTheta::Law(vec![Law::Gaussian { mean: -1.0, std: 0.3 }]),
