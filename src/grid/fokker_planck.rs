@@ -7,6 +7,7 @@ use sprs::{CsMat, TriMat};
 
 use super::axis::Axis;
 use super::hyper::HyperGrid;
+use super::theta::ThetaGrid;
 use crate::error::{Error, Result};
 use crate::numerics::buffer::{Buffer, Row, zeros};
 use crate::problem::Population;
@@ -88,7 +89,7 @@ impl FokkerPlanck {
         let mut up = zeros(cells * places);
         let mut down = zeros(cells * places);
         for (place, &point) in h.points.iter().enumerate() {
-            let potential = Potential::new(problem, theta, point)?;
+            let potential = Potential::new(problem, &ThetaGrid::from(theta.clone()), point)?;
             for j in 0..cells - 1 {
                 let u = potential.values[j + 1] - potential.values[j];
                 if !(u.abs() < LARGEST_DIFFERENCE) {
@@ -357,15 +358,15 @@ impl Potential {
     ///
     /// # Errors
     /// [`Error::NonFinite`], [`Error::Parameter`] as [`FokkerPlanck::new`].
-    pub fn new(problem: &Population, theta: &Axis, h: f64) -> Result<Self> {
+    pub fn new(problem: &Population, theta: &ThetaGrid, h: f64) -> Result<Self> {
         let diffusion = problem.diffusion.positive_at("diffusion", &[h])?;
         let scale = problem.mobility.positive_at("mobility", &[h])? / diffusion;
-        let values = theta.centres.iter().map(|&t| {
-            let value = problem.loss.value(&[t], &[h]);
+        let values = theta.iter().map(|t| {
+            let value = problem.loss.value(t, &[h]);
             if value.is_finite() {
                 Ok(scale * value)
             } else {
-                Err(Error::NonFinite { quantity: "loss", value, theta: vec![t], h: vec![h], time: 0.0 })
+                Err(Error::NonFinite { quantity: "loss", value, theta: t.to_vec(), h: vec![h], time: 0.0 })
             }
         });
         Ok(Self { values: values.collect::<Result<_>>()?, diffusion })

@@ -6,6 +6,8 @@ mod hyper;
 mod mutation;
 mod plane;
 mod propagator;
+mod theta;
+mod theta_operator;
 
 pub use axis::Axis;
 
@@ -14,3 +16,5 @@ pub use hyper::{HyperGrid, INITIAL_MASS_ALLOWED, axis_masses};
 pub use mutation::MutationOperator;
 pub use plane::{PlaneFactors, PlaneFokkerPlanck};
 pub use propagator::Propagator;
+pub use theta::ThetaGrid;
+pub use theta_operator::ThetaOperator;

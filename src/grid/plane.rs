@@ -42,8 +42,15 @@ pub struct PlaneFokkerPlanck {
 #[derive(Debug, Clone)]
 pub struct PlaneFactors {
     factors: Factors,
-    /// `q`, whether there is a decay, and `c`, of what is factorised.
-    pub(super) of: Option<(f64, bool, f64)>,
+    /// `q` and `c` of what is factorised.
+    of: Option<(f64, f64)>,
+}
+
+impl PlaneFactors {
+    /// `q` and `c` of what is factorised.
+    pub fn matrix(&self) -> Option<(f64, f64)> {
+        self.of
+    }
 }
 
 impl PlaneFokkerPlanck {
@@ -97,6 +104,11 @@ impl PlaneFokkerPlanck {
         [4 * shape[0] * shape[1] * places * size_of::<f64>(), factors, work]
     }
 
+    /// Bytes of the factors of one matrix.
+    pub fn factor_bytes(&self) -> usize {
+        self.dissection.bytes().0
+    }
+
     /// `out = A f`.
     pub fn apply(&self, f: &[f64], out: &mut [f64]) {
         out.fill(0.0);
@@ -143,7 +155,7 @@ impl PlaneFokkerPlanck {
         let Shift { q, decay, c } = shift;
         let rates = Rates { up: self.up.each_ref().map(|r| &r[..]), down: self.down.each_ref().map(|r| &r[..]) };
         let matrix = Matrix { rates, places: self.places, q, decay, c };
-        factors.of = Some((q, decay.is_some(), c));
+        factors.of = Some((q, c));
         content(&self.dissection.solve(Some(&matrix), &mut factors.factors, x))
     }
 

@@ -1,7 +1,7 @@
 //! The slow part of the joint equation: what selection and mutation add.
 
 use crate::error::{Error, Result, require};
-use crate::grid::{Axis, HyperGrid, MutationOperator};
+use crate::grid::{HyperGrid, MutationOperator, ThetaGrid};
 use crate::numerics::sum::{dot, sum};
 use crate::problem::{Clock, Kernel, Population, Selection, Splitter};
 
@@ -26,8 +26,8 @@ enum Kind {
 
 impl Slow {
     /// Evaluates the fitness on the cells and prepares rule and mutation.
-    pub fn new(problem: &Population, theta: &Axis, h: &HyperGrid) -> Result<Self> {
-        let fitness = || cells(theta, h, "fitness", |t, h| problem.fitness.value(&[t], &[h]));
+    pub fn new(problem: &Population, theta: &ThetaGrid, h: &HyperGrid) -> Result<Self> {
+        let fitness = || cells(theta, h, "fitness", |t, h| problem.fitness.value(t, &[h]));
         match &problem.selection {
             Selection::Off => Ok(Self { kind: Kind::None, rate: 0.0, decay: None }),
             Selection::Events { rule, clock } => {
@@ -144,13 +144,13 @@ fn diffuse(f: &[f64], laplacian: f64, growth: f64, out: &mut [f64]) {
 /// # Errors
 /// [`Error::NonFinite`] naming the quantity and the cell.
 pub(super) fn cells(
-    theta: &Axis,
+    theta: &ThetaGrid,
     h: &HyperGrid,
     quantity: &'static str,
-    function: impl Fn(f64, f64) -> f64,
+    function: impl Fn(&[f64], f64) -> f64,
 ) -> Result<Vec<f64>> {
     let mut values = Vec::with_capacity(theta.len() * h.len());
-    for &t in &theta.centres {
+    for t in theta.iter() {
         for &point in &h.points {
             values.push(finite(quantity, function(t, point), t, point)?);
         }
@@ -162,10 +162,10 @@ pub(super) fn cells(
 ///
 /// # Errors
 /// [`Error::NonFinite`] naming the quantity and the place.
-pub(super) fn finite(quantity: &'static str, value: f64, theta: f64, h: f64) -> Result<f64> {
+pub(super) fn finite(quantity: &'static str, value: f64, theta: &[f64], h: f64) -> Result<f64> {
     if value.is_finite() {
         Ok(value)
     } else {
-        Err(Error::NonFinite { quantity, value, theta: vec![theta], h: vec![h], time: 0.0 })
+        Err(Error::NonFinite { quantity, value, theta: theta.to_vec(), h: vec![h], time: 0.0 })
     }
 }

@@ -7,19 +7,23 @@
 //! the loss by events are implicit, the gain is extrapolated. The density is non-negative and its mass 1 at any ε.
 
 mod control;
+mod factors;
 mod frames;
 mod gain;
 mod initial;
+mod ladder;
+mod memory;
 mod multistep;
 mod stationary;
 mod stepper;
 
 pub use control::{Statistics, Steps};
+pub use memory::bytes_needed;
 pub use stationary::Stationary;
 
 use crate::error::{Error, Result, Warning, require};
 use crate::frame::{Frame, Solver, Visit};
-use crate::grid::{Axis, FokkerPlanck, HyperGrid};
+use crate::grid::{FokkerPlanck, HyperGrid, PlaneFokkerPlanck, Potential, ThetaGrid, ThetaOperator};
 use crate::numerics::buffer::{Buffer, copy};
 use crate::numerics::sum::sum;
 use crate::problem::{Clock, Population, whole_periods};
@@ -45,7 +49,7 @@ const WALL_MASS_ALLOWED: f64 = 1e-8;
 #[derive(Debug, Clone)]
 pub struct Kinetic {
     problem: Population,
-    theta: Axis,
+    theta: ThetaGrid,
     h: HyperGrid,
     operators: Operators,
     stepper: Stepper,
@@ -64,14 +68,15 @@ impl Kinetic {
     /// # Errors
     /// Those of [`Population::validated`], [`Axis::uniform`], [`FokkerPlanck::new`] and of the initial law
     /// ([`Error::InitialMassOutside`]); [`Error::Unsupported`] for dθ or dh above 1 and for evaluations that have no mean field.
-    pub fn new(problem: Population, theta: Axis, h_cells: usize, steps: Steps) -> Result<Self> {
+    pub fn new(problem: Population, theta: impl Into<ThetaGrid>, h_cells: usize, steps: Steps) -> Result<Self> {
+        let theta = theta.into();
         let problem = problem.validated()?;
         steps.validated()?;
-        if problem.h.len() != 1 || problem.loss.dimension() != 1 {
+        if problem.h.len() != 1 || problem.loss.dimension() > 2 {
             return Err(Error::Unsupported {
                 solver: "the kinetic equation",
                 what: format!("{} parameters and {} hyperparameters", problem.loss.dimension(), problem.h.len()),
-                instead: "one of each; use agents for more",
+                instead: "at most two and one; use agents for more",
             });
         }
         if !problem.evaluation.is_plain() {
@@ -89,7 +94,17 @@ impl Kinetic {
             });
         }
         let h = HyperGrid::new(problem.h[0], h_cells)?;
-        let fast = FokkerPlanck::new(&problem, &theta, &h)?;
+        theta.validated(problem.loss.dimension())?;
+        let fast = match theta.axes() {
+            [first, second] => {
+                ThetaOperator::Plane(PlaneFokkerPlanck::new([first, second], h.len(), |place, values| {
+                    let potential = Potential::new(&problem, &theta, h.points[place])?;
+                    values.copy_from_slice(&potential.values);
+                    Ok(potential.diffusion)
+                })?)
+            }
+            axes => ThetaOperator::Line(FokkerPlanck::new(&problem, &axes[0], &h)?),
+        };
         let slow = Slow::new(&problem, &theta, &h)?;
         let density = initial::masses(&problem, &theta, &h)?;
         let operators = Operators { fast, slow, epsilon: problem.epsilon };
@@ -107,8 +122,8 @@ impl Kinetic {
         &self.problem
     }
 
-    /// The θ axis.
-    pub fn theta(&self) -> &Axis {
+    /// The θ cells.
+    pub fn theta(&self) -> &ThetaGrid {
         &self.theta
     }
 
@@ -118,7 +133,7 @@ impl Kinetic {
     }
 
     /// The θ operator.
-    pub fn fokker_planck(&self) -> &FokkerPlanck {
+    pub fn fokker_planck(&self) -> &ThetaOperator {
         &self.operators.fast
     }
 
@@ -204,7 +219,8 @@ impl Kinetic {
 
     fn watch_walls(&mut self) {
         let (n, masses) = (self.h.len(), self.stepper.state());
-        let mass = sum(&masses[..n]) + sum(&masses[masses.len() - n..]);
+        let at_wall = masses.chunks_exact(n).enumerate().filter(|(cell, _)| self.theta.at_wall(*cell));
+        let mass: f64 = at_wall.map(|(_, row)| sum(row)).sum();
         let worst = if let Some(Warning::MassAtWall { mass, .. }) = self.wall { mass } else { WALL_MASS_ALLOWED };
         if mass > worst {
             self.wall = Some(Warning::MassAtWall { mass, time: self.time(), allowed: WALL_MASS_ALLOWED });
@@ -261,6 +277,8 @@ impl Kinetic {
     }
 }
 
+#[cfg(test)]
+mod plane_tests;
 #[cfg(test)]
 mod property_tests;
 #[cfg(test)]

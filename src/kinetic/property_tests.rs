@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
 use super::*;
+use crate::grid::Axis;
 use crate::problem::*;
 
 fn problems() -> impl Strategy<Value = Population> {
