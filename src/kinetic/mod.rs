@@ -7,9 +7,12 @@
 //! the loss by events are implicit, the gain is extrapolated. The density is non-negative and its mass 1 at any ε.
 
 mod control;
+mod factors;
 mod frames;
 mod gain;
 mod initial;
+mod ladder;
+mod memory;
 mod multistep;
 mod stationary;
 mod stepper;
@@ -19,11 +22,13 @@ pub use stationary::Stationary;
 
 use crate::error::{Error, Result, Warning, require};
 use crate::frame::{Frame, Solver, Visit};
-use crate::grid::{Cells, FokkerPlanck, HyperGrid, ThetaGrid, Wells, well_cut};
+use crate::grid::{
+    Cells, FokkerPlanck, HyperGrid, PlaneFokkerPlanck, Potential, ThetaGrid, ThetaOperator, Wells, well_cut,
+};
 use crate::numerics::buffer::{Buffer, copy};
-use crate::numerics::memory;
+use crate::numerics::memory::ensure;
 use crate::numerics::sum::sum;
-use crate::problem::{Clock, Inheritance, Population, Regions, Rule, whole_periods};
+use crate::problem::{Clock, Population, Regions, Rule, whole_periods};
 use control::Control;
 use gain::Slow;
 use stepper::{Operators, Stepper};
@@ -91,9 +96,6 @@ impl Kinetic {
         steps.validated()?;
         theta.validated(problem.loss.dimension())?;
         let unsupported = |what, instead| Err(Error::Unsupported { solver: "the kinetic equation", what, instead });
-        if theta.dimension() != 1 {
-            return unsupported("two parameters".into(), "one; use the averaged equation or agents for more");
-        }
         if !problem.evaluation.is_plain() {
             let instead = "let selection see the present fitness without noise, or use averaged::Averaged (published donors, F̄) or agents";
             return unsupported(format!("{:?}", problem.evaluation), instead);
@@ -103,9 +105,18 @@ impl Kinetic {
         }
         let h_cells = h_cells.into();
         // Before anything of that size is asked for.
-        memory::ensure("the joint equation", Self::memory(&problem, theta.len(), h_cells.places(&problem.h)))?;
+        ensure("the joint equation", Self::memory(&problem, &theta, h_cells.places(&problem.h)))?;
         let h = HyperGrid::new(&problem.h, h_cells)?;
-        let fast = FokkerPlanck::new(&problem, theta.axis(0), &h)?;
+        let fast = match theta.axes() {
+            [first, second] => {
+                ThetaOperator::Plane(PlaneFokkerPlanck::new([first, second], h.len(), |place, values| {
+                    let potential = Potential::new(&problem, &theta, h.point(place))?;
+                    values.copy_from_slice(&potential.values);
+                    Ok(potential.diffusion)
+                })?)
+            }
+            _ => ThetaOperator::Line(FokkerPlanck::new(&problem, theta.axis(0), &h)?),
+        };
         let slow = Slow::new(&problem, &theta, &h)?;
         let density = initial::masses(&problem, &theta, &h)?;
         let operators = Operators { fast, slow, epsilon: problem.epsilon };
@@ -129,18 +140,6 @@ impl Kinetic {
         };
         this.restart(copy(&density))?;
         Ok(this)
-    }
-
-    /// Bytes that a run takes at most, of a problem with dθ = 1 on so many cells of θ and places of h ([`Cells::places`]): 16
-    /// arrays of the size of the grid and those of the rule, and two for a frame.
-    pub fn memory(problem: &Population, theta_cells: usize, places: u64) -> u64 {
-        let rule = match problem.events().map(|(rule, _)| rule) {
-            Some(rule) if !rule.is_weight() => 7,
-            Some(Rule::Annealed { .. }) => 2,
-            _ => 1,
-        };
-        let fresh = u64::from(problem.inheritance == Inheritance::Hyperparameters);
-        places.saturating_mul(theta_cells as u64).saturating_mul(8 * (18 + rule + fresh))
     }
 
     /// Shows, from now on, the probability of each of these regions of θ, as `wells/probability(region)`; the names stand in
@@ -167,7 +166,7 @@ impl Kinetic {
     }
 
     /// The θ operator.
-    pub fn fokker_planck(&self) -> &FokkerPlanck {
+    pub fn fokker_planck(&self) -> &ThetaOperator {
         &self.operators.fast
     }
 
@@ -328,6 +327,8 @@ impl Kinetic {
     }
 }
 
+#[cfg(test)]
+mod plane_tests;
 #[cfg(test)]
 mod property_tests;
 #[cfg(test)]

@@ -1,0 +1,49 @@
+//! The operator of training, for one or two parameters.
+
+use sprs::CsMat;
+
+use super::fokker_planck::FokkerPlanck;
+use super::plane::PlaneFokkerPlanck;
+
+/// The Fokker–Planck operator on the masses `f[θ][h]` of a grid.
+#[derive(Debug, Clone)]
+pub enum ThetaOperator {
+    /// dθ = 1.
+    Line(FokkerPlanck),
+    /// dθ = 2.
+    Plane(PlaneFokkerPlanck),
+}
+
+impl ThetaOperator {
+    /// Number of θ cells.
+    pub fn cells(&self) -> usize {
+        match self {
+            Self::Line(line) => line.cells(),
+            Self::Plane(plane) => plane.cells(),
+        }
+    }
+
+    /// Number of places of h.
+    pub fn places(&self) -> usize {
+        match self {
+            Self::Line(line) => line.places(),
+            Self::Plane(plane) => plane.places(),
+        }
+    }
+
+    /// `out = A f`.
+    pub fn apply(&self, f: &[f64], out: &mut [f64]) {
+        match self {
+            Self::Line(line) => line.apply(f, out),
+            Self::Plane(plane) => plane.apply(f, out),
+        }
+    }
+
+    /// The generator of one place of h as a sparse matrix (columns sum to 0).
+    pub fn generator(&self, place: usize) -> CsMat<f64> {
+        match self {
+            Self::Line(line) => line.generator(place),
+            Self::Plane(plane) => plane.generator(place),
+        }
+    }
+}
