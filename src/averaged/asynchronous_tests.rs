@@ -94,7 +94,8 @@ fn agents_follow_the_same_equations() {
             for rule in [Rule::Boltzmann { beta: BETA }, Rule::Truncation { fraction: 0.25 }, Rule::Tournament] {
                 let problem = problem(rule.clone(), clock, donors);
                 let expected = mean_and_variance(&at(solver(problem.clone(), 240, quadrature(), 1e-5), &[2.0]));
-                let found: Vec<[f64; 2]> = (0..replicates).into_par_iter().map(|k| agents(&problem, 2.0, n, k)).collect();
+                let found: Vec<[f64; 2]> =
+                    (0..replicates).into_par_iter().map(|k| agents(&problem, 2.0, n, k)).collect();
                 for (k, expected) in expected.into_iter().enumerate() {
                     let mean = found.iter().map(|f| f[k]).sum::<f64>() / replicates as f64;
                     let square = found.iter().map(|f| (f[k] - mean).powi(2)).sum::<f64>();
@@ -102,7 +103,10 @@ fn agents_follow_the_same_equations() {
                     println!("{clock:?} {donors:?} {rule:?} {k}: {expected:.5} against {mean:.5} ± {error:.5}");
                     // Four standard errors (of eight: Student's 6), and half a step of 1/160 period at a speed of 0.4.
                     let allowed = 6.0 * error + 0.002;
-                    assert!((mean - expected).abs() < allowed, "{clock:?} {donors:?} {rule:?} {k}: {expected} {mean} {error}");
+                    assert!(
+                        (mean - expected).abs() < allowed,
+                        "{clock:?} {donors:?} {rule:?} {k}: {expected} {mean} {error}"
+                    );
                 }
             }
         }
