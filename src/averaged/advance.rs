@@ -67,7 +67,8 @@ impl Averaged {
                 for end in ends(&gain.rule, *time, target) {
                     let (start, length, pieces) = cut(rate, *time, end)?;
                     if let Some(weights) = gain.steady_weights() {
-                        jump::advance(gain, weights, mass, rate * (end - start), *tolerance, start, series_steps)?;
+                        let growth = rate * (end - start);
+                        jump::advance(gain, weights, mass, growth, *tolerance, start, series_steps)?;
                         *time = end;
                         continue;
                     }

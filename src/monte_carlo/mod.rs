@@ -47,6 +47,8 @@ pub use settings::{AgentSettings, Dynamics, GibbsGrid, ThetaBins, TrainingStep};
 #[cfg(test)]
 mod asynchronous_tests;
 #[cfg(test)]
+mod diagnostics_tests;
+#[cfg(test)]
 mod dimension_tests;
 #[cfg(test)]
 mod exploration_tests;

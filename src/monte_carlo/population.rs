@@ -11,34 +11,58 @@ use super::rng::Purpose;
 use super::settings::{AgentSettings, Dynamics, Timetable};
 use crate::error::{Error, Result, Warning, require};
 use crate::frame::{Solver, Visit};
+#[cfg(doc)]
+use crate::problem::Inheritance;
 use crate::problem::{Clock, Donors, InitialTheta, Population, Sees, Selection};
 
-/// N agents that train, are selected and mutate, in independent replicates: the particle twin of the mean-field equations.
+/// N agents that train, are selected and mutate, in independent replicates: the particle twin of the mean-field equations,
+/// and population based training itself (Jaderberg et al. 2017), for any numbers dθ of parameters and dh of hyperparameters.
 ///
 /// Between events each agent makes training steps ([`Dynamics`]). At a periodic event everybody selects at once. Poisson
 /// events are binned to the training step: at its start each agent has an event with probability `1 − e^{−κΔt}`, donors are
 /// taken from the population as it is then, and the step of training follows; against a true Poisson clock this is a bias of
-/// order κΔt. In the replicator form agent `i` copies a random `j` with probability `1 − exp(−β(F_j − F_i)₊ δ)`, binned to the
-/// step or to parts δ of it short enough that `βΔF δ ≤ 0.1` for all pairs; then it trains, then h diffuses.
+/// order κΔt. With a staggered clock agent i has its events after the training steps whose number plus `phase_i` is a
+/// multiple of the period, `phase_i` uniform in `0..period`. With either clock an agent that has an event is replaced if and
+/// only if the rule replaces it given the whole population at that moment. In the replicator form agent `i` copies a random
+/// `j` with probability `1 − exp(−β(F_j − F_i)₊ δ)`, binned to the step or to parts δ of it short enough that `βΔF δ ≤ 0.1`
+/// for all pairs; then it trains, then h diffuses.
 ///
 /// Selection sees F(θ,h), the mean of the last `window` evaluations (one at t = 0 and one a training step; fewer while there are
-/// fewer), or F̄(h); noise is drawn afresh at each event (or binned step) and added to that.
+/// fewer), or F̄(h); noise is drawn afresh at each event (or binned step) and added to that. With [`Donors::Published`] it
+/// compares and copies checkpoints (θ, h, window and fitness): at its event an agent first publishes its own, all agents with
+/// an event at this moment before any of them chooses. At t = 0 everybody publishes the initial state. A window follows its
+/// θ: it is copied with it, and the window of a θ that is drawn anew ([`Inheritance::Hyperparameters`]) is filled with its
+/// first evaluation. A checkpoint's window is copied as it was, its newest evaluation taken for that of now.
 ///
-/// *Recording.* The visitor sees the state after the event, if one happens at that time. A time that is not a multiple of the
+/// *Recording.* The visitor sees the state after the event, if one happens at that time. With `before_events` it also sees the
+/// state just before each periodic event, recorded or not, at the last floating-point number below the time of the event
+/// (times in files must increase); `moments/after_event` is 0 there and 1 elsewhere. A time that is not a multiple of the
 /// step (up to 10⁻¹², relative) is reached by one shorter training step (without events and without diffusion of h) on a copy
 /// that is then dropped. So no choice of recorded times changes a trajectory.
 ///
-/// *Memory.* `16(dθ + dh)` bytes an agent for the state and its copy, 8 for fitness, 4 for donors, 12 to 24 while donors are
-/// drawn, and `16 window` if the window is longer than one: about 60 for dθ = dh = 1.
+/// *Memory.* Bytes an agent: `8(dθ + dh)` for the state, as much again for its copy with a periodic clock or for its
+/// checkpoint; 8 for fitness (with checkpoints 16), 4 for donors, 12 to 24 while donors are drawn; `8 window` more a state if
+/// the window is longer than one; 4 more a state for the lineage; 8 for a staggered clock. About 60 for dθ = dh = 1.
 ///
-/// Fields shown, each with `…_error` (standard error of the mean over replicates) if there is more than one replicate:
+/// Fields shown, each with `…_error` (standard error of the mean over replicates) if there is more than one replicate. Axes
+/// of components are there for two components or more:
 ///
 /// | group | fields | axes |
 /// |---|---|---|
-/// | `marginal_h` | `rho`: density of h; an atom at an end counts in the outermost bin | `h` |
-/// | `moments` | `mass`, `mean_h`, `var_h`, `mean_theta`, `var_theta`, `cov_theta_h`, `mean_fitness`, `mean_loss` | |
+/// | `marginal_h` | `rho`: density of h, per unit of h; an atom at an end counts in the outermost bin | `h`; `h_1`, `h_2`; for dh ≥ 3 of each component, `h_component`, `bin` |
+/// | `moments` | `mass`, `mean_fitness`, `mean_loss` | |
+/// | | `mean_h`, `var_h`, `mean_theta`, `var_theta` | `h_component` or `theta_component` |
+/// | | `cov_theta_h` | `theta_component`, `h_component` |
+/// | | `cov_theta`, `cov_h`, for two components or more | `theta_component`, `theta_component_2` (`h_…`) |
+/// | | `after_event`, with `before_events` | |
 /// | `quantiles` | `fitness`, `loss` of the agents | `quantile` |
-/// | `trajectories` | `theta`, `h` of the first agents of the first replicate; no errors | `agent`, `component` |
+/// | `marginal_theta` | `rho`: density of θ in the box of `theta_bins`, which integrates to the share inside | `theta`; `theta_1`, `theta_2` |
+/// | `wells` | `probability` of each of the `regions` | `region` |
+/// | `lineage` | with `lineage`: `surviving`, the number of ancestors with living descendants; the `largest_share` of one of them; `effective_number` = 1/Σ share²; the ten largest as `share` | `rank` |
+/// | `diagnostics` | `effective_sample_size` = (Σw)²/(N Σw²) of what selection would see now without noise (NaN if no weight is positive; 1 for rules on ranks; only with events) | |
+/// | | `diversity` = 2 Σ_k Var(y_k)/(width of the domain in y_k)²: mean squared distance of two agents' h in units of the domain, in the coordinates of the scales | |
+/// | | `entropy` = −Σ m ln(m/volume) of the bins of `marginal_h`, dh ≤ 2 | |
+/// | `trajectories` | `theta`, `h` of the first agents of the first replicate; no errors | `agent`, and `theta_component` or `h_component` (`component` for dθ = dh = 1) |
 ///
 /// Variances are those of the empirical law (divided by N), whose bias against the mean field is part of what they show.
 #[derive(Debug, Clone)]
@@ -197,8 +221,9 @@ impl Agents {
             let step = event * period;
             let results: Vec<Result<()>> = self.replicas.par_iter_mut().map(|r| r.approach(plan, step)).collect();
             results.into_iter().collect::<Result<()>>()?;
-            self.time = plan.timetable.time(step);
-            let shown = frame(plan, &mut self.replicas, &self.axes, self.time, false).and_then(|frame| visit(&frame));
+            self.time = plan.timetable.time(step).min(time);
+            let before = self.time.next_down();
+            let shown = frame(plan, &mut self.replicas, &self.axes, before, false).and_then(|frame| visit(&frame));
             // Whatever the visitor says, the state left behind is that after the event.
             let results: Vec<Result<()>> =
                 self.replicas.par_iter_mut().map(|r| r.everybody_selects(plan, rule)).collect();

@@ -86,7 +86,7 @@ pub struct AgentSettings {
     pub regions: Option<Regions>,
     /// Whether every agent carries the number of its ancestor at t = 0.
     pub lineage: bool,
-    /// Whether the state just before each periodic event is shown too.
+    /// Whether the state just before each periodic event is shown too, at the last number below its time.
     pub before_events: bool,
     /// Needed where the Gibbs law must be tabulated.
     pub gibbs: Option<GibbsGrid>,
