@@ -45,6 +45,7 @@ fn cases() -> Vec<(&'static str, Population)> {
 /// The delay equation of fast training.
 fn solve(
     problem: &Population,
+    cells: usize,
     times: &[f64],
     tolerance: f64,
 ) -> Outcome<(Averaged, learning_dynamics::record::Series)> {
@@ -164,17 +165,27 @@ fn fast_training(report: &mut Report, level: Level) -> Outcome<Panel> {
             list(&errors),
             list(&epsilons)
         ));
+        let on_their_way = if donors == Donors::Present { 0.01 } else { 0.0 };
         report
             .gate(
-                &format!(
-                    "staggered, {name}: distance of the mean from the delay equation at ε = 0.1 over that at ε = 0.4"
-                ),
-                "training is over when the next event comes: e^(−T/ε) of it is left",
-                Expected::AtMost(0.35),
-                distances[2] / distances[0],
-                errors[2] / distances[0],
+                &format!("staggered, {name}: distance of the mean from the delay equation at ε = 0.1"),
+                "training is over when the next event comes: e^(−T/ε) is left with published donors, O(ε) with present ones",
+                Expected::AtMost(4.0 * errors[2] + 0.4 * 0.02 + on_their_way),
+                distances[2],
+                errors[2],
             )
-            .why("e^(−10) against e^(−2.5), and what sampling (1e-3) and binning leave of a distance of some 0.03");
+            .why("four standard errors, binning to steps of 0.02; present donors between their events are on their way: 0.1 ε");
+        if donors == Donors::Present {
+            report
+                .gate(
+                    "staggered, present: distance at ε = 0.1 over that at ε = 0.4",
+                    "O(ε)",
+                    Expected::AtMost(0.5),
+                    distances[2] / distances[0],
+                    errors[2] / distances[0],
+                )
+                .why("a quarter, with four errors of 0.06");
+        }
         panel = panel.points(name, &epsilons, &distances, &errors);
     }
     Ok(panel)
@@ -188,8 +199,10 @@ fn the_end(report: &mut Report) -> Outcome<()> {
         let (averaged, _) = solve(&problem, 80, &[160.0], 1e-7)?;
         distances.push(l1(averaged.mass(), &stationary));
     }
-    report
-        .note(format!("L1 distance from the stationary law of the averaged equation at t = 160: {}.", list(&distances)));
+    report.note(format!(
+        "L1 distance from the stationary law of the averaged equation at t = 160: {}.",
+        list(&distances)
+    ));
     report
         .gate(
             "the four at t = 160: largest L1 distance from the principal eigenvector of M∘w̄",

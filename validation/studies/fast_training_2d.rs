@@ -67,7 +67,13 @@ fn run(level: Level) -> Outcome<Report> {
     let source = "EQUATIONS 1d, fast training: ‖∫f dθ − ρ‖₁ = O(ε)";
     let (slope, error) = fit_slope(&epsilons[..5], &distances[..5]);
     report
-        .gate("exponent of ε in the distance, ε = 0.08 … 0.005", source, Expected::Within { value: 1.0, tolerance: 0.1 }, slope, error)
+        .gate(
+            "exponent of ε in the distance, ε = 0.08 … 0.005",
+            source,
+            Expected::Within { value: 1.0, tolerance: 0.1 },
+            slope,
+            error,
+        )
         .why("the next term is of relative size ε times the slowest relaxation, at the large end only");
     report
         .gate(
@@ -79,10 +85,22 @@ fn run(level: Level) -> Outcome<Report> {
         )
         .why("relative corrections of a per cent, steps below one");
     report
-        .gate("distance at ε = 1e-8 over the tolerance of the steps", source, Expected::AtMost(10.0), distances[6] / tolerance, 0.0)
+        .gate(
+            "distance at ε = 1e-8 over the tolerance of the steps",
+            source,
+            Expected::AtMost(10.0),
+            distances[6] / tolerance,
+            0.0,
+        )
         .why("nothing but the error of the steps is left: at most ten tolerances");
     report
-        .gate("steps at ε = 1e-8 over those at ε = 0.005", "asymptotic preserving: the cost does not grow", Expected::AtMost(1.6), steps[6] / steps[4], 0.0)
+        .gate(
+            "steps at ε = 1e-8 over those at ε = 0.005",
+            "asymptotic preserving: the cost does not grow",
+            Expected::AtMost(1.6),
+            steps[6] / steps[4],
+            0.0,
+        )
         .why("the initial layer is a fixed number of doublings longer");
     let axis = axis("epsilon", "time of training over time of selection", &epsilons);
     report.data(Field::array("limit", "distance", "L1 distance of the h-marginal", &[&axis], distances.clone()));

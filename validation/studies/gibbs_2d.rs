@@ -5,6 +5,7 @@ use std::sync::Arc;
 use faer::{Mat, Side};
 use learning_dynamics::exact::ornstein_uhlenbeck::OrnsteinUhlenbeck;
 use learning_dynamics::frame::Field;
+use learning_dynamics::grid::Potential;
 use learning_dynamics::kinetic::{Kinetic, Steps};
 use learning_dynamics::output::plot::{Panel, Picture};
 use learning_dynamics::problem::*;
@@ -74,9 +75,8 @@ fn orders(report: &mut Report, level: Level) -> Outcome<Panel> {
         .par_iter()
         .map(|&n| {
             let problem = training(Arc::new(Bowl), diffusion, laws.clone());
-            let kinetic = square(4.5, n)
-                .and_then(|axes| train(problem, axes, 1e-10, time))
-                .map_err(|error| error.to_string())?;
+            let kinetic =
+                square(4.5, n).and_then(|axes| train(problem, axes, 1e-10, time)).map_err(|error| error.to_string())?;
             let [one, two] = exact.map(|(mean, variance)| {
                 let law = Law::Gaussian { mean, std: variance.sqrt() };
                 let edge = |k: usize| -4.5 + 9.0 * k as f64 / n as f64;
@@ -95,11 +95,8 @@ fn orders(report: &mut Report, level: Level) -> Outcome<Panel> {
             train(training(Arc::new(Himmelblau::new(50.0)), 0.5, laws), square(6.0, n)?, 1e-10, 0.3)
         })
         .collect::<Outcome<_>>()?;
-    let differences: Vec<f64> = fine
-        .windows(2)
-        .zip(&cells[1..])
-        .map(|(pair, &n)| l1(pair[0].masses(), &coarse(pair[1].masses(), n)))
-        .collect();
+    let differences: Vec<f64> =
+        fine.windows(2).zip(&cells[1..]).map(|(pair, &n)| l1(pair[0].masses(), &coarse(pair[1].masses(), n))).collect();
     report.note(format!(
         "Himmelblau/50, t = 0.3: L1 distance of a grid from the next, {} cells: {} (orders {}).",
         list(&cells.iter().map(|n| *n as f64).collect::<Vec<_>>()),
@@ -169,7 +166,13 @@ fn stationarity(report: &mut Report) -> Outcome<()> {
         }
     }
     report
-        .gate("Gibbs law as initial law: largest L1 drift, t/ε = 1e-3 … 1e8, three losses", SOURCE, Expected::AtMost(1e-11), drift, 0.0)
+        .gate(
+            "Gibbs law as initial law: largest L1 drift, t/ε = 1e-3 … 1e8, three losses",
+            SOURCE,
+            Expected::AtMost(1e-11),
+            drift,
+            0.0,
+        )
         .why("30 solves, each exact to some 1e-15 of each cell, through a recurrence that adds them up");
     // From one corner, sign and mass.
     for end in [1e-6, 1e-2, 1.0, 1e6] {
@@ -180,9 +183,17 @@ fn stationarity(report: &mut Report) -> Outcome<()> {
         lowest = smallest([lowest, smallest(kinetic.masses().iter().copied())]);
     }
     report
-        .gate("largest |mass − 1| of those runs and four from a corner", "conservation", Expected::AtMost(1e-12), mass, 0.0)
+        .gate(
+            "largest |mass − 1| of those runs and four from a corner",
+            "conservation",
+            Expected::AtMost(1e-12),
+            mass,
+            0.0,
+        )
         .why("rounding of sums over 3000 cells");
-    report.gate("smallest mass of a cell in them", "f ≥ 0", Expected::AtLeast(0.0), lowest, 0.0).why("none is negative");
+    report
+        .gate("smallest mass of a cell in them", "f ≥ 0", Expected::AtLeast(0.0), lowest, 0.0)
+        .why("none is negative");
     Ok(())
 }
 
@@ -196,8 +207,8 @@ fn relaxation(report: &mut Report) -> Outcome<Panel> {
     let mut training = problem;
     training.selection = Selection::Off;
     let mut kinetic = Kinetic::new(training, axes, 1, Steps::Tolerance(1e-11))?;
-    let matrix = kinetic.generator(0);
-    let gibbs = kinetic.gibbs(0)?;
+    let matrix = kinetic.fokker_planck().generator(0);
+    let gibbs = Potential::new(kinetic.problem(), kinetic.theta(), kinetic.h().point(0))?.gibbs();
     let size = n * n;
     let mut symmetric = Mat::<f64>::zeros(size, size);
     for (&value, (row, column)) in &matrix {
@@ -233,10 +244,25 @@ fn relaxation(report: &mut Report) -> Outcome<Panel> {
         )
         .why("the next mode has decayed by e^(−4·(next/gap − 1)) at the first time");
     report
-        .gate("stationary mode of the generator: its rate over the gap", SOURCE, Expected::AtMost(1e-10), rates[0].abs() / gap, 0.0)
+        .gate(
+            "stationary mode of the generator: its rate over the gap",
+            SOURCE,
+            Expected::AtMost(1e-10),
+            rates[0].abs() / gap,
+            0.0,
+        )
         .why("rounding of a dense eigenvalue solver: 1e-15 of the largest rate");
     let axis = axis("time", "time", &times);
-    report.data(Field::array("relaxation", "excess", "distance of the mean of theta_1 from equilibrium", &[&axis], excess.clone()));
+    report.data(Field::array(
+        "relaxation",
+        "excess",
+        "distance of the mean of theta_1 from equilibrium",
+        &[&axis],
+        excess.clone(),
+    ));
     let model: Vec<f64> = times.iter().map(|t| excess[0] * (-gap * (t - times[0])).exp()).collect();
-    Ok(Panel::new("Relaxation at the gap", "t", "|⟨θ₁⟩ − equilibrium|").log_y().points("cells", &times, &excess, &[]).dashed("e^(−gap·t)", &times, &model))
+    Ok(Panel::new("Relaxation at the gap", "t", "|⟨θ₁⟩ − equilibrium|")
+        .log_y()
+        .points("cells", &times, &excess, &[])
+        .dashed("e^(−gap·t)", &times, &model))
 }

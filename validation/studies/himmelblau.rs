@@ -39,7 +39,9 @@ fn run(level: Level) -> Outcome<Report> {
 fn quarter(report: &mut Report, level: Level) -> Outcome<()> {
     let source = "EQUATIONS 1e: under the Gibbs law of H/s, at any temperature, E[θ₁θ₂] = ¼";
     let (mut worst, mut found) = (0.0_f64, Vec::new());
-    for (diffusion, half, cells) in [(0.05, 6.5, 256), (0.1, 7.0, 256), (0.5, 8.0, 192), (1.0, 9.0, 192), (4.0, 13.0, 192)] {
+    for (diffusion, half, cells) in
+        [(0.05, 6.5, 256), (0.1, 7.0, 256), (0.5, 8.0, 192), (1.0, 9.0, 192), (4.0, 13.0, 192)]
+    {
         let mut problem = himmelblau(1e-3, Selection::Off);
         problem.diffusion = diffusion.into();
         problem.loss = std::sync::Arc::new(Himmelblau::new(100.0));
@@ -52,18 +54,22 @@ fn quarter(report: &mut Report, level: Level) -> Outcome<()> {
     }
     report.note(format!("E[θ₁θ₂] on grids at D = 0.05, 0.1, 0.5, 1, 4: {}.", list(&found)));
     report
-        .gate(
-            "grid at equilibrium, D = 0.05 … 4: largest |E[θ₁θ₂] − ¼|",
-            source,
-            Expected::AtMost(1e-8),
-            worst,
-            0.0,
-        )
+        .gate("grid at equilibrium, D = 0.05 … 4: largest |E[θ₁θ₂] − ¼|", source, Expected::AtMost(1e-8), worst, 0.0)
         .why("midpoint sums of analytic functions in boxes that hold all but 1e-12 of the mass; solves to 1e-10");
     // From the hill to the Gibbs law by training alone, on the grid and by agents.
     let mut problem = himmelblau(1.0, Selection::Off);
     problem.diffusion = 1.0.into();
     problem.loss = std::sync::Arc::new(Himmelblau::new(100.0));
+    let long = train(problem.clone(), square(9.0, 128)?, 1e-9, 1000.0)?;
+    report
+        .gate(
+            "training from the hill, D = 1, t = 1000 ε: E[θ₁θ₂] of the grid",
+            source,
+            Expected::Within { value: 0.25, tolerance: 1e-6 },
+            mean_product(long.theta(), &long.marginal_theta()),
+            0.0,
+        )
+        .why("the slowest mode, whose rate at D = 1 is some 0.06, is gone; a solve to 1e-9 of moments of size 10");
     let end = 60.0;
     let kinetic = train(problem.clone(), square(9.0, 128)?, 1e-9, end)?;
     let reached = mean_product(kinetic.theta(), &kinetic.marginal_theta());
@@ -78,30 +84,20 @@ fn quarter(report: &mut Report, level: Level) -> Outcome<()> {
     };
     let mut agents = Agents::new(problem, settings)?;
     agents.advance_to(end)?;
-    let means: Vec<f64> = (0..replicates)
-        .map(|r| agents.theta(r).chunks_exact(2).map(|t| t[0] * t[1]).sum::<f64>() / n as f64)
-        .collect();
+    let means: Vec<f64> =
+        (0..replicates).map(|r| agents.theta(r).chunks_exact(2).map(|t| t[0] * t[1]).sum::<f64>() / n as f64).collect();
     let mean = means.iter().sum::<f64>() / replicates as f64;
     let spread = means.iter().map(|m| (m - mean).powi(2)).sum::<f64>() / (replicates - 1) as f64;
     let error = (spread / replicates as f64).sqrt();
     report
         .gate(
-            "training from the hill, D = 1, t = 60 ε: E[θ₁θ₂] of the grid",
-            source,
-            Expected::Within { value: 0.25, tolerance: 1e-3 },
-            reached,
-            0.0,
-        )
-        .why("what is left of the slowest mode, whose rate at D = 1 is above 0.1");
-    report
-        .gate(
             "training from the hill, D = 1, t = 60 ε: E[θ₁θ₂] of the agents",
             source,
-            Expected::Within { value: reached, tolerance: 4.0 * error + 3.0 * eta },
+            Expected::Within { value: reached, tolerance: 4.0 * error + eta },
             mean,
             error,
         )
-        .why("four standard errors, and the bias of steps of size η, which is of relative size η·curvature of terms of size up to 10");
+        .why("four standard errors, and the bias of steps of size η, of relative size η·curvature/2 in each well");
     Ok(())
 }
 
@@ -110,7 +106,7 @@ fn populations(report: &mut Report, level: Level) -> Outcome<()> {
     let problem = himmelblau(EPSILON, events(2.0));
     let (cells, h_cells, tolerance) = level.pick((104, 20, 1e-3), (208, 40, 1e-4));
     let mut kinetic = Kinetic::new(problem.clone(), square(HALF, cells)?, h_cells, Steps::Tolerance(tolerance))?
-        .with_regions(wells()?);
+        .with_regions(&wells()?);
     let (n, replicates) = (level.pick(20_000, 100_000), 4);
     let settings = AgentSettings {
         agents: n,
@@ -136,7 +132,8 @@ fn populations(report: &mut Report, level: Level) -> Outcome<()> {
             let histogram = histogram(&agents, replicates);
             // What independent draws would differ by: E|x| of a normal count in each bin.
             let total = (n * replicates) as f64;
-            let noise: f64 = by_cells.iter().map(|p| (2.0 * p * (1.0 - p) / (std::f64::consts::PI * total)).sqrt()).sum();
+            let noise: f64 =
+                by_cells.iter().map(|p| (2.0 * p * (1.0 - p) / (std::f64::consts::PI * total)).sqrt()).sum();
             ratios.push((l1(&by_cells, &histogram), noise));
             densities.push((time, by_cells, histogram));
         }
@@ -174,7 +171,13 @@ fn populations(report: &mut Report, level: Level) -> Outcome<()> {
         .why("1 for independent draws; relatives share their θ (selection acts 5 times), training steps and cells add some");
     let best = of_cells[TIMES.len() - 1].iter().sum::<f64>();
     report
-        .gate("the wells' probabilities on cells at t = 5: their sum", source, Expected::Within { value: 1.0, tolerance: 1e-9 }, best, 0.0)
+        .gate(
+            "the wells' probabilities on cells at t = 5: their sum",
+            source,
+            Expected::Within { value: 1.0, tolerance: 1e-9 },
+            best,
+            0.0,
+        )
         .why("every cell is nearest to one well; mass to rounding");
     pictures(report, &problem, settings, densities, (&of_cells, &of_agents, &errors))
 }
@@ -203,7 +206,9 @@ fn histogram(agents: &Agents, replicates: usize) -> Vec<f64> {
 }
 
 fn table(cells: &[Vec<f64>], agents: &[Vec<f64>], errors: &[Vec<f64>]) -> String {
-    let mut text = String::from("Probabilities of the wells (north-east, north-west, south-west, south-east), cells / agents ± error:\n\n| t | cells | agents | error |\n|---|---|---|---|\n");
+    let mut text = String::from(
+        "Probabilities of the wells (north-east, north-west, south-west, south-east), cells / agents ± error:\n\n| t | cells | agents | error |\n|---|---|---|---|\n",
+    );
     for (k, time) in TIMES.iter().enumerate() {
         text += &format!("| {} | {} | {} | {} |\n", number(*time), list(&cells[k]), list(&agents[k]), list(&errors[k]));
     }
@@ -235,7 +240,13 @@ fn pictures(
         let names = [["cells_0", "agents_0"], ["cells_1", "agents_1"], ["cells_2", "agents_2"]][k];
         for (name, values) in names.into_iter().zip([cells, agents]) {
             let density = values.iter().map(|v| v / (width * width)).collect::<Vec<_>>();
-            report.data(Field::array("density", name, "density of theta at t = 0.05, 0.5, 5", &[&axes[0], &axes[1]], density));
+            report.data(Field::array(
+                "density",
+                name,
+                "density of theta at t = 0.05, 0.5, 5",
+                &[&axes[0], &axes[1]],
+                density,
+            ));
         }
     }
     report.picture("densities", picture);

@@ -27,11 +27,14 @@ mod concentration;
 mod critical_learning_rate;
 mod erf_committee;
 mod exploration;
+mod fast_training_2d;
 mod fluctuations;
 mod fokker_planck_space;
 mod full_against_simplified;
 mod gaussian_integrals;
+mod gibbs_2d;
 mod hermite;
+mod himmelblau;
 mod joint;
 mod learning_order;
 mod learning_rate;
@@ -42,6 +45,7 @@ mod network_against_flow;
 mod neuron_density;
 mod order_parameter_steps;
 mod ornstein_uhlenbeck;
+mod plane;
 mod schedules;
 mod selection_rules;
 mod sgd_against_flow;
@@ -118,6 +122,9 @@ studies![
     effective_selection,
     noise_and_diversity,
     quadratic_training,
+    gibbs_2d,
+    fast_training_2d,
+    himmelblau,
     selection_rules,
     truncation,
     exploration,

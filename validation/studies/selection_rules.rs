@@ -82,7 +82,6 @@ fn run(level: Level) -> Outcome<Report> {
 fn against_agents(report: &mut Report, level: Level) -> Outcome<Vec<Panel>> {
     let (n, replicates) = level.pick((10_000, 12), (100_000, 16));
     let moments = ["mean_h", "var_h", "mean_theta", "mean_fitness"];
-    let diagnostics = ["effective_sample_size", "diversity"];
     let mut panels = Vec::new();
     let mut rows = String::from(
         "Largest |agents − cells| over what is allowed:\n\n| rule | clock | inherits | moments | diagnostics |\n|---|---|---|---|---|\n",
@@ -130,7 +129,11 @@ fn against_agents(report: &mut Report, level: Level) -> Outcome<Vec<Panel>> {
             }
             Ok(worst)
         };
-        let (of_moments, of_diagnostics) = (share("moments", &moments)?, share("diagnostics", &diagnostics)?);
+        let diagnostics: &[&str] = match problem.selection {
+            Selection::Events { .. } => &["effective_sample_size", "diversity"],
+            _ => &["diversity"],
+        };
+        let (of_moments, of_diagnostics) = (share("moments", &moments)?, share("diagnostics", diagnostics)?);
         let inherits = if problem.inheritance == Inheritance::Everything { "θ and h" } else { "h" };
         rows += &format!("| {name} | {clock} | {inherits} | {} | {} |\n", number(of_moments), number(of_diagnostics));
         worst.push(of_moments);
@@ -158,7 +161,7 @@ fn against_agents(report: &mut Report, level: Level) -> Outcome<Vec<Panel>> {
             .why("allowed: four standard errors over replicates, 1e-3 for cells, half a training step for events binned to it");
         report
             .gate(
-                &format!("{title}: effective sample size and diversity, the same"),
+                &format!("{title}: diversity, and where there are events effective sample size, the same"),
                 "definitions of the two diagnostics on cells and of agents",
                 Expected::AtMost(1.0),
                 pick(&worst_diagnostic),
