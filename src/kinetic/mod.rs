@@ -23,7 +23,7 @@ use crate::grid::{Cells, FokkerPlanck, HyperGrid, ThetaGrid, Wells, well_cut};
 use crate::numerics::buffer::{Buffer, copy};
 use crate::numerics::memory;
 use crate::numerics::sum::sum;
-use crate::problem::{Clock, Inheritance, Population, Regions, Rule, whole_periods};
+use crate::problem::{Clock, Donors, Evaluation, Inheritance, Population, Regions, Rule, whole_periods};
 use control::Control;
 use gain::Slow;
 use stepper::{Operators, Stepper};
@@ -94,7 +94,10 @@ impl Kinetic {
         if theta.dimension() != 1 {
             return unsupported("two parameters".into(), "one; use the averaged equation or agents for more");
         }
-        if !problem.evaluation.is_plain() {
+        // At periodic events everybody publishes, then chooses: what is published is present.
+        let periodic = matches!(problem.events(), Some((_, Clock::Periodic { .. })));
+        let donors = if periodic { Donors::Present } else { problem.evaluation.donors };
+        if !(Evaluation { donors, ..problem.evaluation }).is_plain() {
             let instead = "let selection see the present fitness without noise, or use averaged::Averaged (published donors, F̄) or agents";
             return unsupported(format!("{:?}", problem.evaluation), instead);
         }
