@@ -59,6 +59,35 @@ fn averaged(criterion: &mut Criterion) {
     if let Some(start) = solver(false, 300) {
         group.bench_function("stationary 300", |bench| bench.iter(|| black_box(&start).stationary()));
     }
+    for (name, rule) in [("truncation", Rule::Truncation { fraction: 0.25 }), ("tournament", Rule::Tournament)] {
+        let selection = Selection::Events { rule, clock: Clock::Poisson { rate: 1.0 } };
+        let problem = Population { selection, ..problem(false) };
+        let (Ok(theta), Ok(grid)) = (Axis::uniform("theta", -6.0, 6.0, 256), HyperGrid::new(&problem.h, 256)) else {
+            continue;
+        };
+        let settings = Settings { weight: Weight::Quadrature { theta: theta.into() }, tolerance: 1e-5 };
+        let Ok(start) = Averaged::new(problem, grid, settings) else { continue };
+        group.bench_function(format!("{name} to t = 5, 256 x 256"), |bench| {
+            bench.iter(|| start.clone().run(black_box(&[5.0]), &mut |_| Ok(ControlFlow::Continue(()))));
+        });
+    }
+    for cells in [32, 64, 128] {
+        let mut problem = problem(false);
+        problem.loss = Arc::new(Quadratic::new(1.0, 2));
+        problem.fitness = Arc::new(QuadraticFitness { optimum: vec![0.5, 0.5], curvature: 1.0 });
+        problem.h = vec![problem.h[0]; 2];
+        problem.mutation = vec![problem.mutation[0].clone(); 2];
+        problem.initial.h = vec![problem.initial.h[0].clone(); 2];
+        let Ok(grid) = HyperGrid::new(&problem.h, [cells, cells]) else { continue };
+        let settings = Settings { weight: Weight::ClosedForm, tolerance: 1e-8 };
+        let Ok(start) = Averaged::new(problem, grid, settings) else { continue };
+        group.bench_function(BenchmarkId::new("two hyperparameters, jump to t = 5", cells), |bench| {
+            bench.iter(|| start.clone().run(black_box(&[5.0]), &mut |_| Ok(ControlFlow::Continue(()))));
+        });
+        group.bench_function(BenchmarkId::new("two hyperparameters, stationary", cells), |bench| {
+            bench.iter(|| black_box(&start).stationary());
+        });
+    }
     group.finish();
 }
 

@@ -156,8 +156,7 @@ fn table(splitter: &Splitter, places: usize, cells: impl Fn(usize) -> Vec<(usize
     let mut table = vec![0.0; ranks.bins() * places];
     for (place, row) in table.chunks_exact_mut(ranks.bins()).enumerate() {
         for (cell, mass) in cells(place) {
-            let (first, shares) = ranks.of(cell);
-            row[first..first + shares.len()].iter_mut().zip(shares).for_each(|(bin, share)| *bin += mass * share);
+            ranks.add(cell, mass, row);
         }
         let sum: f64 = row.iter().sum();
         row.iter_mut().for_each(|bin| *bin /= sum);

@@ -19,6 +19,9 @@ pub struct Stationary {
     /// `‖Ax − λx‖₁/λ` of the nonnegative matrix A that was used (the replicator form is shifted by a multiple of the
     /// identity).
     pub residual: f64,
+    /// The least and the largest growth of a place, from `(Ax)_i/x_i`, which enclose that of the whole (Collatz 1942,
+    /// Wielandt 1950). Places with less than 1e-10 of the largest mass do not count: there it is rounding.
+    pub bounds: [f64; 2],
 }
 
 pub(super) const RESIDUAL: f64 = 1e-13;
@@ -59,7 +62,10 @@ impl Averaged {
                     }
                     principal(&matrix)?
                 };
-                Ok(Stationary { mass, growth: value.ln() + scale, residual })
+                let mut image = vec![0.0; places];
+                gain.linear(weights, &mass, &mut image, &mut vec![0.0; places]);
+                let bounds = bounds(&mass, &image).map(|ratio| ratio.ln() + scale);
+                Ok(Stationary { mass, growth: value.ln() + scale, residual, bounds })
             }
             Dynamics::Replicator(operator) => {
                 let cells = operator.diagonal.len();
@@ -76,9 +82,13 @@ impl Averaged {
                     }
                     principal(&matrix)?
                 };
+                let mut image = vec![0.0; cells];
+                operator.apply(&on_cells, &mut image);
+                let growth = |value: f64| value - operator.shift + operator.largest;
+                let bounds = bounds(&on_cells, &image).map(growth);
                 let mut mass = vec![0.0; places];
                 self.cells().iter().zip(&on_cells).for_each(|(place, m)| mass[*place] = *m);
-                Ok(Stationary { mass, growth: value - operator.shift + operator.largest, residual })
+                Ok(Stationary { mass, growth: growth(value), residual, bounds })
             }
             Dynamics::Still => Err(unsupported("the stationary law without selection: every law is stationary")),
             Dynamics::Published { .. } | Dynamics::Staggered(_) => {
@@ -86,6 +96,13 @@ impl Averaged {
             }
         }
     }
+}
+
+/// Least and largest `image/x` where there is mass.
+fn bounds(x: &[f64], image: &[f64]) -> [f64; 2] {
+    let floor = 1e-10 * x.iter().copied().fold(0.0, f64::max);
+    let ratios = x.iter().zip(image).filter(|(x, _)| **x > floor).map(|(x, y)| y / x);
+    ratios.fold([f64::INFINITY, 0.0], |[low, high], ratio| [low.min(ratio), high.max(ratio)])
 }
 
 fn unsupported(what: &str) -> Error {

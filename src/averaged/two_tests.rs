@@ -83,6 +83,22 @@ fn large_stationary_laws_come_from_the_iteration() {
         assert!((both.growth - first.growth - second.growth).abs() < 1e-11);
         let gap = l1(&both.mass, &product(&first.mass, &second.mass));
         assert!(gap < 1e-10 && both.residual < 1e-13, "{gap:e}");
+        // Of places with 1e-10 of the largest mass, whose roundings are 1e-6 or so.
+        let [low, high] = both.bounds;
+        assert!(low <= both.growth && both.growth <= high && high - low < 1e-3, "{low} {} {high}", both.growth);
+    }
+}
+
+#[test]
+fn one_cell_is_legal() {
+    for mut problem in [generations(two()), replicators(two())] {
+        problem.h[1].ends = Ends::Reflect;
+        let both = at(solver(problem.clone(), [30, 1], Weight::ClosedForm, 1e-9), &[1.0]);
+        let first = at(solver(alone(&problem, 0), 30, Weight::ClosedForm, 1e-9), &[1.0]);
+        assert!(l1(both.mass(), first.mass()) < 1e-9);
+        assert!((both.stationary().unwrap().residual) < 1e-13);
+        let second = at(solver(alone(&problem, 1), 1, Weight::ClosedForm, 1e-9), &[1.0]);
+        assert!((second.mass()[0] - 1.0).abs() < 1e-15);
     }
 }
 

@@ -107,6 +107,9 @@ pub(crate) fn spans_of_h(values: &[f64], h: &HyperGrid) -> Vec<[f64; 2]> {
     (0..h.len())
         .map(|place| {
             let (value, mut down, mut up) = (values[place], 0.0, 0.0);
+            if !value.is_finite() {
+                return [value, value];
+            }
             for (k, axis) in h.axes.iter().enumerate() {
                 let (index, stride) = (h.index(place, k), if k + 1 == h.dimension() { 1 } else { width });
                 let cells = axis.cells();

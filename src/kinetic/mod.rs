@@ -28,7 +28,7 @@ use crate::grid::{
 use crate::numerics::buffer::{Buffer, copy};
 use crate::numerics::memory::ensure;
 use crate::numerics::sum::sum;
-use crate::problem::{Clock, Population, Regions, Rule, whole_periods};
+use crate::problem::{Clock, Donors, Evaluation, Population, Regions, Rule, whole_periods};
 use control::Control;
 use gain::Slow;
 use stepper::{Operators, Stepper};
@@ -96,7 +96,10 @@ impl Kinetic {
         steps.validated()?;
         theta.validated(problem.loss.dimension())?;
         let unsupported = |what, instead| Err(Error::Unsupported { solver: "the kinetic equation", what, instead });
-        if !problem.evaluation.is_plain() {
+        // At periodic events everybody publishes, then chooses: what is published is present.
+        let periodic = matches!(problem.events(), Some((_, Clock::Periodic { .. })));
+        let donors = if periodic { Donors::Present } else { problem.evaluation.donors };
+        if !(Evaluation { donors, ..problem.evaluation }).is_plain() {
             let instead = "let selection see the present fitness without noise, or use averaged::Averaged (published donors, F̄) or agents";
             return unsupported(format!("{:?}", problem.evaluation), instead);
         }

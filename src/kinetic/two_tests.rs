@@ -125,6 +125,23 @@ fn replicator_form_of_independent_hyperparameters_is_a_product() {
 }
 
 #[test]
+fn one_cell_is_legal() {
+    let diffusion = [0.02, 0.03].map(|diffusion| Kernel::Diffusion { diffusion });
+    let steps = [Kernel::Gaussian { std: 0.3 }, Kernel::Uniform { width: 0.2 }];
+    let clock = Clock::Poisson { rate: 1.0 };
+    for problem in [
+        two(Selection::Replicator { beta: 0.7 }, diffusion, Ends::Reflect),
+        two(boltzmann(clock), steps.clone(), Ends::Retry),
+        two(Selection::Events { rule: Rule::Tournament, clock }, steps, Ends::Reflect),
+    ] {
+        for cells in [[12, 1], [1, 12], [1, 1]] {
+            let kinetic = run(problem.clone(), cells, Steps::Tolerance(1e-3), 0.5);
+            assert!((sum(kinetic.masses()) - 1.0).abs() < 1e-12 && kinetic.masses().iter().all(|m| *m >= 0.0));
+        }
+    }
+}
+
+#[test]
 fn frames_of_two_hyperparameters() {
     let kernels = [Kernel::Gaussian { std: 0.8 }, Kernel::Uniform { width: 2.0 }];
     let problem = two(boltzmann(Clock::Poisson { rate: 1.0 }), kernels, Ends::Clip);

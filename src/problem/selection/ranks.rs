@@ -1,5 +1,6 @@
 //! Ranks on cells: the law of the fitness as bins, and what a rule keeps and copies of each bin.
 
+use multiversion::multiversion;
 use rayon::prelude::*;
 
 use super::Rule;
@@ -7,8 +8,12 @@ use crate::error::{Result, require};
 
 /// Cells that are worth handing to a thread at once.
 const PIECE: usize = 1 << 16;
-/// Entries a cell (and for all cells together) above which bins are made wider.
-const ENTRIES: (usize, usize) = (3, 1 << 13);
+/// Bins of one record.
+const WIDTH: usize = 4;
+/// Records beyond the first of a cell, as a share of the cells and for all of them, above which bins are made wider.
+const EXTRA: (f64, usize) = (0.25, 2048);
+/// Shares are multiples of one over this, so that those of a cell sum to 1 in spite of their short format.
+const UNIT: f64 = (1 << 24) as f64;
 
 /// The fitness axis cut into bins, and the share of each cell's mass that lies in each bin.
 ///
@@ -19,11 +24,17 @@ pub(crate) struct Ranks {
     rule: Rule,
     /// Whether a bin is a point.
     tie: Vec<bool>,
-    /// Each cell's first bin; it goes on in those after.
-    first: Vec<u32>,
-    /// Where each cell's shares end in `share`.
-    end: Vec<u32>,
-    share: Vec<f64>,
+    /// Of each cell.
+    first: Vec<Record>,
+    /// Of cells that lie in more bins than a record holds, in their order.
+    more: Vec<(u32, Record)>,
+}
+
+/// Shares of a cell in consecutive bins.
+#[derive(Debug, Clone, Copy)]
+struct Record {
+    bin: u32,
+    share: [f32; WIDTH],
 }
 
 impl Ranks {
@@ -34,19 +45,20 @@ impl Ranks {
         // −0 is as fit as 0.
         let spans: Vec<[f64; 2]> = spans.iter().map(|s| [s[0] + 0.0, s[1] + 0.0]).collect();
         let sorted = |mut values: Vec<f64>| {
-            values.sort_by(f64::total_cmp);
+            values.sort_unstable_by(f64::total_cmp);
             values.dedup();
             values
         };
         let points = sorted(spans.iter().filter(|s| s[0] == s[1]).map(|s| s[0]).collect());
         let ends = sorted(spans.iter().filter(|s| s[0] < s[1]).flatten().copied().collect());
-        let most = ENTRIES.0 * spans.len() + ENTRIES.1;
-        let mut stride = 1;
+        let most = (EXTRA.0 * spans.len() as f64) as usize + EXTRA.1;
+        // More bins than this hold too little mass each to matter.
+        let mut stride = (ends.len() / (64 * spans.len().isqrt().max(32))).max(1);
         loop {
             let edges = sorted(ends.iter().step_by(stride).chain(ends.last()).chain(&points).copied().collect());
-            let covered =
-                |s: &[f64; 2]| edges.partition_point(|e| *e < s[1]) - edges.partition_point(|e| *e <= s[0]) + 1;
-            if stride * 32 > ends.len() || spans.iter().map(covered).sum::<usize>() <= most {
+            let extra =
+                |s: &[f64; 2]| (edges.partition_point(|e| *e < s[1]) - edges.partition_point(|e| *e <= s[0])) / WIDTH;
+            if stride * 32 > ends.len() || spans.iter().map(extra).sum::<usize>() <= most {
                 return Ok(Self::with_edges(rule, &spans, &edges, &points));
             }
             stride *= 2;
@@ -65,28 +77,37 @@ impl Ranks {
             interval.push(tie.len());
             tie.push(false);
         }
-        let (mut first, mut end, mut share) = (Vec::new(), Vec::new(), Vec::new());
-        for &[low, high] in spans {
-            if low == high {
-                let edge = edges.partition_point(|e| *e < low);
-                first.push(point[edge] as u32);
-                share.push(1.0);
+        let (mut first, mut more) = (Vec::with_capacity(spans.len()), Vec::new());
+        let mut shares = Vec::new();
+        for (cell, &[low, high]) in spans.iter().enumerate() {
+            shares.clear();
+            let from = if low == high {
+                shares.push(1.0);
+                point[edges.partition_point(|e| *e < low)]
             } else {
                 let mut edge = edges.partition_point(|e| *e <= low).saturating_sub(1);
                 let from = interval[edge];
-                first.push(from as u32);
-                let start = share.len();
                 while edge + 1 < edges.len() && edges[edge] < high {
-                    share.resize(start + interval[edge] - from, 0.0);
-                    share.push((high.min(edges[edge + 1]) - low.max(edges[edge])).max(0.0));
+                    shares.resize(interval[edge] - from, 0.0);
+                    shares.push((high.min(edges[edge + 1]) - low.max(edges[edge])).max(0.0));
                     edge += 1;
                 }
-                let sum: f64 = share[start..].iter().sum();
-                share[start..].iter_mut().for_each(|s| *s /= sum);
+                from
+            };
+            round(&mut shares);
+            for (k, shares) in shares.chunks(WIDTH).enumerate() {
+                let mut record = Record { bin: (from + k * WIDTH) as u32, share: [0.0; WIDTH] };
+                record.share.iter_mut().zip(shares).for_each(|(to, share)| *to = *share as f32);
+                if k == 0 {
+                    first.push(record);
+                } else if shares.iter().any(|share| *share > 0.0) {
+                    more.push((cell as u32, record));
+                }
             }
-            end.push(share.len() as u32);
         }
-        Self { rule: rule.clone(), tie, first, end, share }
+        // Room for the last bins of a record that starts at the last of all.
+        tie.resize(tie.len() + WIDTH - 1, false);
+        Self { rule: rule.clone(), tie, first, more }
     }
 
     /// Number of bins.
@@ -94,33 +115,34 @@ impl Ranks {
         self.tie.len()
     }
 
-    /// The bins and shares of a cell.
-    pub fn of(&self, cell: usize) -> (usize, &[f64]) {
-        let start = if cell == 0 { 0 } else { self.end[cell - 1] as usize };
-        (self.first[cell] as usize, &self.share[start..self.end[cell] as usize])
+    /// Adds `mass` in a cell to its bins.
+    pub fn add(&self, cell: usize, mass: f64, bins: &mut [f64]) {
+        self.first[cell].add(mass, bins);
+        let from = self.more.partition_point(|(c, _)| (*c as usize) < cell);
+        for (_, record) in self.more[from..].iter().take_while(|(c, _)| *c as usize == cell) {
+            record.add(mass, bins);
+        }
     }
 
     /// The mass of each bin.
     pub fn gather(&self, mass: &[f64], bins: &mut [f64]) {
-        let piece = |from: usize, mass: &[f64], bins: &mut [f64]| {
-            bins.fill(0.0);
-            for (cell, mass) in mass.iter().enumerate() {
-                let (first, shares) = self.of(from + cell);
-                bins[first..first + shares.len()].iter_mut().zip(shares).for_each(|(bin, share)| *bin += mass * share);
-            }
-        };
-        if mass.len() <= PIECE {
-            return piece(0, mass, bins);
-        }
-        let pieces = mass.par_chunks(PIECE).enumerate().map(|(k, mass)| {
-            let mut bins = vec![0.0; self.bins()];
-            piece(k * PIECE, mass, &mut bins);
+        let piece = |(records, mass): (&[Record], &[f64])| {
+            let mut bins = vec![0.0; LANES * self.bins()];
+            gather(records, mass, &mut bins);
             bins
-        });
+        };
+        let parts: Vec<Vec<f64>> = if mass.len() <= PIECE {
+            vec![piece((&self.first, mass))]
+        } else {
+            self.first.par_chunks(PIECE).zip(mass.par_chunks(PIECE)).map(piece).collect()
+        };
         bins.fill(0.0);
-        for part in pieces.collect::<Vec<_>>() {
-            bins.iter_mut().zip(part).for_each(|(bin, part)| *bin += part);
+        for part in parts {
+            for part in part.chunks_exact(bins.len()) {
+                bins.iter_mut().zip(part).for_each(|(bin, part)| *bin += part);
+            }
         }
+        self.more.iter().for_each(|(cell, record)| record.add(mass[*cell as usize], bins));
     }
 
     /// What those with the masses `own` of the bins keep of them, and what the pool hands on of its own masses `pool`, as
@@ -161,15 +183,71 @@ impl Ranks {
     /// The mean over each cell of two profiles over the bins.
     pub fn shares(&self, profiles: [&[f64]; 2], shares: [&mut [f64]; 2]) {
         let [a, b] = shares;
-        let pieces = a.par_chunks_mut(PIECE).zip(b.par_chunks_mut(PIECE)).enumerate();
-        pieces.for_each(|(piece, (a, b))| {
-            for (cell, (a, b)) in a.iter_mut().zip(b).enumerate() {
-                let (first, shares) = self.of(piece * PIECE + cell);
-                let mean = |profile: &[f64]| -> f64 {
-                    shares.iter().zip(&profile[first..]).map(|(share, value)| share * value).sum()
-                };
-                (*a, *b) = (mean(profiles[0]), mean(profiles[1]));
-            }
-        });
+        if self.first.len() <= PIECE {
+            means(&self.first, profiles, a, b);
+        } else {
+            let pieces = self.first.par_chunks(PIECE).zip(a.par_chunks_mut(PIECE)).zip(b.par_chunks_mut(PIECE));
+            pieces.for_each(|((records, a), b)| means(records, profiles, a, b));
+        }
+        for (cell, record) in &self.more {
+            a[*cell as usize] += record.mean(profiles[0]);
+            b[*cell as usize] += record.mean(profiles[1]);
+        }
+    }
+}
+
+impl Record {
+    #[inline(always)]
+    fn add(&self, mass: f64, bins: &mut [f64]) {
+        let bins = &mut bins[self.bin as usize..][..WIDTH];
+        for (bin, share) in bins.iter_mut().zip(self.share) {
+            *bin += mass * f64::from(share);
+        }
+    }
+
+    #[inline(always)]
+    fn mean(&self, profile: &[f64]) -> f64 {
+        let profile = &profile[self.bin as usize..][..WIDTH];
+        let [a, b, c, d] = self.share;
+        (profile[0] * f64::from(a) + profile[1] * f64::from(b))
+            + (profile[2] * f64::from(c) + profile[3] * f64::from(d))
+    }
+}
+
+/// Copies of the bins that neighbouring cells fill in turn: on one alone each sum would wait for the one before.
+const LANES: usize = 4;
+
+#[multiversion(targets("x86_64+avx512f", "x86_64+avx2"))]
+fn gather(records: &[Record], mass: &[f64], bins: &mut [f64]) {
+    let size = bins.len() / LANES;
+    let (first, rest) = bins.split_at_mut(size);
+    let (second, rest) = rest.split_at_mut(size);
+    let (third, fourth) = rest.split_at_mut(size);
+    let mut lanes: [&mut [f64]; LANES] = [first, second, third, fourth];
+    for (records, mass) in records.chunks(LANES).zip(mass.chunks(LANES)) {
+        for ((record, mass), lane) in records.iter().zip(mass).zip(&mut lanes) {
+            record.add(*mass, lane);
+        }
+    }
+}
+
+#[multiversion(targets("x86_64+avx512f", "x86_64+avx2"))]
+fn means(records: &[Record], profiles: [&[f64]; 2], a: &mut [f64], b: &mut [f64]) {
+    for ((record, a), b) in records.iter().zip(a).zip(b) {
+        (*a, *b) = (record.mean(profiles[0]), record.mean(profiles[1]));
+    }
+}
+
+/// Scales shares to multiples of one over [`UNIT`] that sum to 1.
+fn round(shares: &mut [f64]) {
+    let sum: f64 = shares.iter().sum();
+    // From the ends of rounded cumulative sums, so that no error adds up.
+    let (mut exact, mut before) = (0.0, 0.0);
+    let last = shares.len() - 1;
+    for (k, share) in shares.iter_mut().enumerate() {
+        exact += *share;
+        let after = if k == last { UNIT } else { (exact / sum * UNIT).round().min(UNIT) };
+        *share = (after - before) / UNIT;
+        before = after;
     }
 }
