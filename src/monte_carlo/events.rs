@@ -268,14 +268,13 @@ fn mutate(problem: &Population, key: Key, donors: &[u32], h: &mut [f64]) -> Resu
     {
         let mut noise = vec![0.0; h.len()];
         fill_normals(key, &mut noise);
-        if let ([std], [domain]) = (&stds[..], &problem.h[..]) {
-            h.iter_mut().zip(&noise).for_each(|(h, x)| *h = step(*h, std * x, domain));
-        } else {
-            let width = stds.len();
-            for (h, noise) in h.chunks_exact_mut(width).zip(noise.chunks_exact(width)) {
-                for (((h, x), std), domain) in h.iter_mut().zip(noise).zip(&stds).zip(&problem.h) {
-                    *h = step(*h, std * x, domain);
-                }
+        if let ([std], [domain @ Domain { scale: Scale::Linear, .. }]) = (&stds[..], &problem.h[..]) {
+            h.iter_mut().zip(&noise).for_each(|(h, x)| *h = bounded(*h + std * x, domain));
+            return Ok(());
+        }
+        for (h, noise) in h.chunks_exact_mut(stds.len()).zip(noise.chunks_exact(stds.len())) {
+            for (((h, x), std), domain) in h.iter_mut().zip(noise).zip(&stds).zip(&problem.h) {
+                *h = bounded(domain.scale.value(domain.scale.coordinate(*h) + std * x), domain);
             }
         }
         return Ok(());
@@ -302,12 +301,8 @@ fn gaussian(problem: &Population) -> Option<Vec<f64>> {
     problem.mutation.iter().zip(&problem.h).map(one).collect()
 }
 
-/// A step of the coordinate of h, with the rule at the ends.
+/// The rule at the ends, where it is not to draw again.
 #[inline(always)]
-fn step(h: f64, by: f64, domain: &Domain) -> f64 {
-    let to = match domain.scale {
-        Scale::Linear => h + by,
-        scale => scale.value(scale.coordinate(h) + by),
-    };
+fn bounded(to: f64, domain: &Domain) -> f64 {
     if domain.ends == Ends::Clip { to.clamp(domain.low, domain.high) } else { domain.reflect(to) }
 }

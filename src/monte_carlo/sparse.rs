@@ -68,23 +68,31 @@ pub(super) fn truncate_few(fraction: f64, fitness: &[f64], key: Key, step: u64, 
     });
 }
 
+/// The copies of each block, as (place in the block, donor).
+type Copies = Vec<Vec<(u32, u32)>>;
+
 /// What the donors of the copies hold, block by block, `width` numbers a copy. Nothing of an array that is not kept.
-fn take<T: Copy + Send + Sync>(from: &[T], width: usize, donors: &[u32]) -> Vec<Vec<T>> {
+fn take<T: Copy + Send + Sync>(from: &[T], width: usize, copies: &Copies) -> Vec<Vec<T>> {
     if from.is_empty() {
         return Vec::new();
     }
-    let of_block = |donors: &[u32]| {
-        let donors = donors.iter().filter(|d| **d != KEPT);
-        donors.flat_map(|d| &from[*d as usize * width..][..width]).copied().collect()
+    let of_block = |copies: &Vec<(u32, u32)>| -> Vec<T> {
+        if width == 1 {
+            return copies.iter().map(|(_, donor)| from[*donor as usize]).collect();
+        }
+        let mut taken = Vec::with_capacity(copies.len() * width);
+        copies.iter().for_each(|(_, donor)| taken.extend_from_slice(&from[*donor as usize * width..][..width]));
+        taken
     };
-    donors.par_chunks(BLOCK).map(of_block).collect()
+    copies.par_iter().map(of_block).collect()
 }
 
 /// The reverse: gives the copies what was taken for them.
-fn put<T: Copy + Send + Sync>(to: &mut [T], width: usize, donors: &[u32], taken: &[Vec<T>]) {
-    to.par_chunks_mut(BLOCK * width).zip(donors.par_chunks(BLOCK)).zip(taken).for_each(|((to, donors), taken)| {
-        let copies = to.chunks_exact_mut(width).zip(donors).filter(|(_, d)| **d != KEPT);
-        copies.zip(taken.chunks_exact(width)).for_each(|((to, _), taken)| to.copy_from_slice(taken));
+fn put<T: Copy + Send + Sync>(to: &mut [T], width: usize, copies: &Copies, taken: &[Vec<T>]) {
+    to.par_chunks_mut(BLOCK * width).zip(copies).zip(taken).for_each(|((to, copies), taken)| {
+        for ((place, _), taken) in copies.iter().zip(taken.chunks_exact(width)) {
+            to[*place as usize * width..][..width].copy_from_slice(taken);
+        }
     });
 }
 
@@ -97,26 +105,28 @@ impl Replica {
         let (mutation, anew) = (plan.key(Purpose::Mutation, self.index), plan.key(Purpose::Rejuvenation, self.index));
         let Self { state, published, donors, evaluations, .. } = self;
         let from = published.as_ref().map_or(&*state, |published| &published.state);
+        let marked = |donors: &[u32]| (0..).zip(donors.iter().copied()).filter(|(_, d)| *d != KEPT).collect();
+        let copies: Copies = donors.par_chunks(BLOCK).map(marked).collect();
         // Everything is read before anything is written.
-        let mut h = take(&from.h, dim_h, donors);
+        let mut h = take(&from.h, dim_h, &copies);
         first_error(h.par_iter_mut().enumerate().map(|(block, h)| {
             let mut rng = Generator::new(mutation.at(block, counter));
             h.chunks_exact_mut(dim_h).try_for_each(|h| mutate_one(&plan.problem, h, &mut rng))
         }))?;
-        let ancestors = take(&from.ancestors, 1, donors);
+        let ancestors = take(&from.ancestors, 1, &copies);
         let (theta, recent) =
             match plan.problem.inheritance {
                 Inheritance::Everything => {
-                    let mut recent = take(&from.recent, window, donors);
+                    let mut recent = take(&from.recent, window, &copies);
                     if let (Some(published), false) = (&*published, recent.is_empty()) {
-                        let age = take(&published.evaluations, 1, donors);
+                        let age = take(&published.evaluations, 1, &copies);
                         recent.par_iter_mut().zip(&age).for_each(|(recent, then)| {
                             for (recent, then) in recent.chunks_exact_mut(window).zip(then) {
                                 recent.rotate_right(((*evaluations - then) % window as u64) as usize);
                             }
                         });
                     }
-                    (take(&from.theta, dim_theta, donors), recent)
+                    (take(&from.theta, dim_theta, &copies), recent)
                 }
                 Inheritance::Hyperparameters => {
                     let mut theta: Vec<Vec<f64>> = h.iter().map(|h| vec![0.0; h.len() / dim_h * dim_theta]).collect();
@@ -135,10 +145,10 @@ impl Replica {
                 }
             };
         let State { theta: to_theta, h: to_h, recent: to_recent, ancestors: to_ancestors } = state;
-        put(to_theta, dim_theta, donors, &theta);
-        put(to_h, dim_h, donors, &h);
-        put(to_recent, window, donors, &recent);
-        put(to_ancestors, 1, donors, &ancestors);
+        put(to_theta, dim_theta, &copies, &theta);
+        put(to_h, dim_h, &copies, &h);
+        put(to_recent, window, &copies, &recent);
+        put(to_ancestors, 1, &copies, &ancestors);
         Ok(())
     }
 }
