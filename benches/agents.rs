@@ -1,4 +1,5 @@
-//! Speed of the agents: the draw alone, draw and update, and the whole problem of `peers/agents.py` (10⁶ agents, 500 steps).
+//! Speed of the agents: the draw alone, draw and update, the whole problem of `peers/agents.py` (10⁶ agents, 500 steps), and
+//! steps of 10⁶ agents: events by rule and clock, and training on a loss of two parameters.
 //!
 //! `cargo bench --bench agents`; times are wall-clock. CPU time of the whole problem: `\time -v` around
 //! `cargo bench --bench agents -- whole`, or compare with one thread (`RAYON_NUM_THREADS=1`).

@@ -57,8 +57,9 @@ impl Replica {
         self.marked_select(plan, rule)
     }
 
-    /// Everybody publishes its initial state.
+    /// Everybody publishes its initial state (at equilibrium, where that is how θ moves).
     pub fn publish_first(&mut self, plan: &Plan) -> Result<()> {
+        self.redraw(plan, Purpose::Gibbs)?;
         self.evaluate(plan, Some((plan.key(Purpose::Publication, self.index), 0)))?;
         let evaluations =
             if self.state.recent.is_empty() { vec![] } else { vec![self.evaluations; self.fitness.len()] };

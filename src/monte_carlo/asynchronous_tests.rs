@@ -71,20 +71,21 @@ fn copies_are_those_of_the_last_checkpoint() {
     problem.fitness = Arc::new(FitnessFn(|_, h| h));
     let mut stale = 0;
     for seed in 1..20 {
-        let trace = trace(problem.clone(), AgentSettings { seed, ..sgd(2) }, 10);
-        let (start, h) = &trace[0];
-        let better = usize::from(h[1] > h[0]);
-        let worse = 1 - better;
-        // The worse one takes over h at its event.
-        let event = (1..=10).find(|k| trace[*k].1[worse] == h[better]).unwrap();
-        let copied = trace[event].0[worse];
-        let published = (0..=event).find(|k| trace[*k].0[better] == copied).unwrap();
-        // Checkpoints hold the state at the better one's event, or the first one; both have one event in ten steps.
-        assert!(published == 0 || published <= event, "{published} {event}");
-        stale += usize::from(published < event);
-        if published == 0 {
-            assert_eq!(copied, start[better]);
-        }
+        let settings = AgentSettings { seed, ..sgd(2) };
+        let phases = Agents::new(problem.clone(), settings.clone()).unwrap().replicas[0].phases.clone();
+        let trace = trace(problem.clone(), settings, 10);
+        let better = usize::from(trace[0].1[1] > trace[0].1[0]);
+        // The first event of an agent, in steps 1 to 10.
+        let event = |agent: usize| match phases.iter().find(|(_, a)| *a as usize == agent).unwrap().0 {
+            0 => 10,
+            phase => phase as usize,
+        };
+        let (now, published) = (event(1 - better), event(better));
+        let then = if published <= now { published } else { 0 };
+        assert_eq!(trace[now].0[1 - better], trace[then].0[better], "{now} {published}");
+        assert_eq!(trace[now].1[1 - better], trace[0].1[better]);
+        assert_eq!(trace[now - 1].1[1 - better], trace[0].1[1 - better]);
+        stale += usize::from(then < now);
     }
     // Only the same phase (a tenth) makes it the present.
     assert!(stale > 12, "{stale}");

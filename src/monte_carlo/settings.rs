@@ -84,7 +84,7 @@ pub struct AgentSettings {
     pub theta_bins: Vec<ThetaBins>,
     /// Regions of θ whose probabilities are shown.
     pub regions: Option<Regions>,
-    /// Whether every agent carries the number of its ancestor at t = 0.
+    /// Whether every agent carries the number of its ancestor at t = 0 (4 bytes, and 4 in each copy of the state).
     pub lineage: bool,
     /// Whether the state just before each periodic event is shown too, at the last number below its time.
     pub before_events: bool,
