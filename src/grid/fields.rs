@@ -143,9 +143,11 @@ pub(crate) fn moment(
     axes: &[&Arc<Coordinate>],
     values: Vec<f64>,
 ) -> Field<'static> {
+    // As of agents: an axis is named only where there is more than one component.
+    let axes: Vec<&Arc<Coordinate>> = axes.iter().copied().filter(|axis| axis.values.len() > 1).collect();
     match values[..] {
-        [value] if axes.iter().all(|axis| axis.values.len() == 1) => Field::scalar("moments", name, description, value),
-        _ => Field::array("moments", name, description, axes, values),
+        [value] if axes.is_empty() => Field::scalar("moments", name, description, value),
+        _ => Field::array("moments", name, description, &axes, values),
     }
 }
 
