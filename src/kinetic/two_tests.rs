@@ -214,11 +214,11 @@ fn copies_that_redraw_theta_have_its_initial_law() {
         if rule.is_weight() {
             // Everybody is a copy.
             let (h, rho) = (redraws.h(), redraws.marginal_h());
-            for place in 0..h.len() {
+            for (place, rho) in rho.iter().enumerate() {
                 let exact = redraws.theta().masses(&law(h.point(place))).unwrap();
                 for (cell, exact) in exact.iter().enumerate() {
                     let found = redraws.masses()[cell * h.len() + place];
-                    assert!((found - rho[place] * exact).abs() < 1e-15, "{place} {cell}");
+                    assert!((found - rho * exact).abs() < 1e-15, "{place} {cell}");
                 }
             }
         }
