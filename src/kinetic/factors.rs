@@ -2,10 +2,10 @@
 
 use crate::grid::{Content, Factors, PlaneFactors, Shift, Term, ThetaOperator};
 
-/// Sets of factors kept at most for dθ = 2: two orders or step lengths between which a run goes to and fro, and the present.
-pub(super) const SETS: usize = 3;
+/// Sets of factors kept at most for dθ = 2: the two step lengths between which a run goes to and fro.
+const SETS: usize = 2;
 /// Bytes of all sets together; one is kept whatever it takes.
-pub(super) const BYTES: usize = 2 << 30;
+const BYTES: usize = 2 << 30;
 /// Matrices whose `q` agree to this are the same: step lengths are differences of times, and rounded.
 const SAME: f64 = 1e-9;
 

@@ -63,7 +63,9 @@ impl Lanes {
             let (here, rest) = std::mem::take(&mut forward).split_at_mut(f * W);
             forward = rest;
             write_forward::<W>(node, front, row, inverse, here);
-            let (here, rest) = std::mem::take(&mut backward).split_at_mut(b * W);
+            // Read from the last node to the first, and so stored.
+            let left = backward.len() - b * W;
+            let (rest, here) = std::mem::take(&mut backward).split_at_mut(left);
             backward = rest;
             write_backward::<W>(node, front, row, here);
         }
@@ -93,14 +95,12 @@ impl Lanes {
         }
         let mut factors = &self.backward[..];
         for node in tree.nodes.iter().rev() {
-            let (rest, mut here) = factors.split_at(factors.len() - entries::<W>(node).1 * W);
-            factors = rest;
             gather::<W>(tree, node, x, local);
             for j in (1..node.size).rev() {
                 let z = spread::<W>(&local[j * W..][..W]);
                 let len = padded::<W>(j.min(node.pivots)) * W;
-                let (row, rest) = here.split_at(len);
-                here = rest;
+                let (row, rest) = factors.split_at(len);
+                factors = rest;
                 add_multiple(&mut local[..len], z, row);
             }
             let first = node.first * W;
@@ -115,9 +115,11 @@ fn add_multiple(target: &mut [f64], z: Vector, factors: &[f64]) {
     let (target, _) = target.as_chunks_mut::<VECTOR>();
     let (factors, _) = factors.as_chunks::<VECTOR>();
     for (target, factors) in target.iter_mut().zip(factors) {
+        let mut sum = *target;
         for l in 0..VECTOR {
-            target[l] += z[l] * factors[l];
+            sum[l] += z[l] * factors[l];
         }
+        *target = sum;
         vector_done();
     }
 }
