@@ -42,7 +42,7 @@ fn averaged(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("averaged");
     group.sample_size(10);
     if let Ok(theta) = Axis::uniform("theta", -6.0, 6.0, 512) {
-        let (problem, weight) = (problem(false), Weight::Quadrature { theta });
+        let (problem, weight) = (problem(false), Weight::Quadrature { theta: theta.into() });
         let points: Vec<f64> = (0..600).map(|k| f64::from(k) * 0.01 - 3.0).collect();
         group.bench_function("quadrature 600 x 512", |bench| {
             bench.iter(|| Effective::new(&problem, black_box(&points), &weight));

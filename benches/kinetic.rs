@@ -35,7 +35,7 @@ fn kinetic(criterion: &mut Criterion) {
             continue;
         };
         let (Ok(operator), Ok(mutation)) =
-            (FokkerPlanck::new(&problem, &theta, &h), MutationOperator::new(&problem.mutation[0], &h))
+            (FokkerPlanck::new(&problem, &theta, &h), MutationOperator::new(&problem.mutation, &h))
         else {
             continue;
         };

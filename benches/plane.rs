@@ -10,7 +10,7 @@ use faer::prelude::Solve;
 use faer::sparse::{SparseColMat, Triplet};
 use learning_dynamics::frame::Solver;
 use learning_dynamics::grid::{Axis, PlaneFokkerPlanck, Propagator, Shift, Term, ThetaGrid};
-use learning_dynamics::kinetic::{Kinetic, Steps, bytes_needed};
+use learning_dynamics::kinetic::{Kinetic, Steps};
 use learning_dynamics::problem::*;
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
@@ -133,7 +133,7 @@ fn joint() -> Outcome<()> {
         },
     };
     let axes = square(6.0, 128)?;
-    println!("joint 128² × 64: {} MiB", bytes_needed(&problem, &axes.clone().into(), 64) >> 20);
+    println!("joint 128² × 64: {} MiB", Kinetic::memory(&problem, &axes.clone().into(), 64) >> 20);
     let mut kinetic = Kinetic::new(problem, axes, 64, Steps::Tolerance(1e-3))?;
     let (wall, cpu) = (Instant::now(), ProcessTime::now());
     kinetic.run(&[5.0], &mut |_| Ok(ControlFlow::Continue(())))?;

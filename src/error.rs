@@ -95,6 +95,16 @@ pub enum Error {
         /// What to change.
         hint: &'static str,
     },
+    /// Arrays that would not fit into the memory that is free.
+    #[error("{what} needs {needed} bytes of memory, but {available} are free: expected fewer cells")]
+    TooMuchMemory {
+        /// What for.
+        what: &'static str,
+        /// Bytes it would take.
+        needed: u64,
+        /// Bytes there are, by the system and by the limit of the container.
+        available: u64,
+    },
     /// The step control could not reach the tolerance.
     #[error("at t = {time} the step fell to {step:e}: the tolerance {tolerance:e} cannot be reached")]
     StepTooSmall {
@@ -260,6 +270,18 @@ pub enum Warning {
         mass: f64,
         /// When.
         time: f64,
+        /// The level from which this is reported.
+        allowed: f64,
+    },
+    /// The θ box leaves out part of the law that training leads to.
+    #[error(
+        "at h = {h:?} the Gibbs law of θ has mass {outside:e} outside the box: widen the θ axes (expected below {allowed:e})"
+    )]
+    WellCut {
+        /// Mass outside, of the Gibbs law on a box three times as wide in each direction.
+        outside: f64,
+        /// Where it is largest, of a few places of h.
+        h: Vec<f64>,
         /// The level from which this is reported.
         allowed: f64,
     },

@@ -1,15 +1,13 @@
 //! The effective weight w̄(h) and fitness F̄(h): averages over the Gibbs law of θ given h.
 
 use std::fmt::Debug;
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use gauss_quad::GaussHermite;
-
+use super::hermite::HermitePair;
 use super::sampling::population;
 use crate::error::{Error, Result, require};
-use crate::grid::Axis;
-use crate::problem::{Donors, Evaluation, Population, Rule, Sees, Selection};
+use crate::grid::{ThetaGrid, finite};
+use crate::problem::{Evaluation, Population, Rule, Sees, Selection};
 
 /// How w̄ and F̄ are computed.
 #[derive(Clone)]
@@ -18,11 +16,11 @@ pub enum Weight {
     /// loss, optimum c and curvature a of the fitness:
     /// `F̄ = −a(|c(h) − c|² + dθ·v)`, `log w̄ = −(dθ/2) log(1 + 2aβv) − aβ|c(h) − c|²/(1 + 2aβv)`.
     ClosedForm,
-    /// Sums against the discrete Gibbs law on the cells of a θ axis (dθ = 1). Midpoint sums converge faster than any
+    /// Sums against the discrete Gibbs law on the cells of one or two θ axes. Midpoint sums converge faster than any
     /// power of the width for smooth L and F that the box holds.
     Quadrature {
-        /// The cells.
-        theta: Axis,
+        /// The cells; `Axis::uniform(…)?.into()`, or `[first, second].into()` for dθ = 2.
+        theta: ThetaGrid,
     },
     /// Gauss–Hermite quadrature, for quadratic loss and any fitness (dθ = 1).
     GaussHermite {
@@ -36,20 +34,18 @@ pub enum Weight {
         /// Seed; each h has its own generator.
         seed: u64,
         /// Cells of the tabulated inverse (uniform within a cell); not needed for a quadratic loss.
-        theta: Option<Axis>,
+        theta: Option<ThetaGrid>,
     },
     /// `log w̄(h)` given; loss and fitness are not looked at, and F̄ is reported as `log w̄/β` (for rules without β,
     /// `log w̄`).
-    Formula(Arc<dyn Fn(f64) -> f64 + Send + Sync>),
+    Formula(Arc<dyn Fn(&[f64]) -> f64 + Send + Sync>),
 }
 
 impl Debug for Weight {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Weight::ClosedForm => f.write_str("ClosedForm"),
-            Weight::Quadrature { theta } => {
-                write!(f, "Quadrature {{ {} cells on [{}, {}] }}", theta.len(), theta.low(), theta.high())
-            }
+            Weight::Quadrature { theta } => write!(f, "Quadrature {{ {} cells }}", theta.len()),
             Weight::GaussHermite { points } => write!(f, "GaussHermite {{ points: {points} }}"),
             Weight::Population { particles, seed, .. } => {
                 write!(f, "Population {{ particles: {particles}, seed: {seed} }}")
@@ -62,8 +58,8 @@ impl Debug for Weight {
 /// w̄ and F̄ at the places of an h-grid.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Effective {
-    /// `log w̄(h)` (−∞ where the weight vanishes); `None` for rules on ranks. For the replicator form and without
-    /// selection it is that of `exp(βF)` and of 1.
+    /// `log w̄(h)` (−∞ where the weight vanishes), at time 0 if it changes; `None` for rules on ranks. For the replicator
+    /// form and without selection it is that of `exp(βF)` and of 1.
     pub log_weight: Option<Vec<f64>>,
     /// `F̄(h)`.
     pub fitness: Vec<f64>,
@@ -85,10 +81,23 @@ pub(super) fn log_weight(selection: &Selection, fitness: f64) -> Option<f64> {
     }
 }
 
-/// The β of the selection, where it has one.
+/// [`log_weight`], which must be a number below +∞.
+pub(super) fn checked_log_weight(selection: &Selection, fitness: f64) -> Result<Option<f64>> {
+    if let Selection::Events { rule: Rule::Proportional, .. } = selection {
+        require(fitness >= 0.0, "fitness, as a weight", fitness, "a number ≥ 0, as proportional selection has w = F")?;
+    }
+    let log = log_weight(selection, fitness);
+    if let Some(log) = log {
+        require(log < f64::INFINITY, "selection: log w(F)", log, "a number below +∞; lower β")?;
+    }
+    Ok(log)
+}
+
+/// The β of the selection, where it has one; at time 0 if it changes.
 pub(super) fn beta(selection: &Selection) -> Option<f64> {
     match selection {
         Selection::Replicator { beta } | Selection::Events { rule: Rule::Boltzmann { beta }, .. } => Some(*beta),
+        Selection::Events { rule: Rule::Annealed { beta }, .. } => beta.at(0.0),
         _ => None,
     }
 }
@@ -103,18 +112,19 @@ pub(super) struct Averages {
 }
 
 impl Effective {
-    /// Averages over the Gibbs law at each of the points `h`.
+    /// Averages over the Gibbs law at each of the points `h`, one number a hyperparameter each, one after the other.
     ///
     /// # Errors
-    /// [`Error::NonFinite`] where loss or fitness is not finite; [`Error::Parameter`] for a log-weight that is NaN or
-    /// +∞, bad coefficients or settings; [`Error::Unsupported`] for a method that does not fit the problem, and for
-    /// evaluations with noise or a window, which the averaged equation does not hold.
+    /// [`Error::NonFinite`] where loss or fitness is not finite; [`Error::Parameter`] for a log-weight that is NaN (as
+    /// that of a negative fitness under [`Rule::Proportional`]) or +∞, bad coefficients or settings;
+    /// [`Error::Unsupported`] for a method that does not fit the problem, and for evaluations with noise or a window,
+    /// which the averaged equation does not hold.
     pub fn new(problem: &Population, points: &[f64], weight: &Weight) -> Result<Self> {
-        let Evaluation { sees, noise, window, donors } = problem.evaluation;
-        if noise != 0.0 || window != 1 || donors != Donors::Present {
-            return Err(unsupported("evaluations with noise or a window, or published ones", "simulate agents"));
+        let Evaluation { sees, noise, window, .. } = problem.evaluation;
+        if noise != 0.0 || window != 1 {
+            return Err(unsupported("evaluations with noise or a window", "simulate agents"));
         }
-        let average: Box<dyn Fn(usize, f64) -> Result<Averages> + '_> = match weight {
+        let average: Box<dyn Fn(usize, &[f64]) -> Result<Averages> + '_> = match weight {
             Weight::ClosedForm => Box::new(|_, h| closed_form(problem, h)),
             Weight::Quadrature { theta } => Box::new(|_, h| quadrature(problem, theta, h)),
             Weight::GaussHermite { points } => {
@@ -133,14 +143,14 @@ impl Effective {
             fitness_error: Vec::with_capacity(points.len()),
             wall_mass: Vec::with_capacity(points.len()),
         };
-        for (place, &h) in points.iter().enumerate() {
+        for (place, h) in points.chunks_exact(problem.h.len()).enumerate() {
             let mut averages = average(place, h)?;
             if sees == Sees::Effective && !matches!(weight, Weight::Formula(_)) {
                 averages.log_weight = log_weight(&problem.selection, averages.fitness);
                 averages.log_weight_error = beta(&problem.selection).unwrap_or(0.0) * averages.fitness_error;
             }
             if let (Some(all), Some(one)) = (&mut result.log_weight, averages.log_weight) {
-                require(one < f64::INFINITY, format!("log of the weight at h = {h}"), one, "a number below +∞")?;
+                require(one < f64::INFINITY, format!("log of the weight at h = {h:?}"), one, "a number below +∞")?;
                 all.push(one);
             }
             result.fitness.push(averages.fitness);
@@ -172,63 +182,101 @@ pub(super) fn unsupported(what: &str, instead: &'static str) -> Error {
 }
 
 /// The Gibbs law of a quadratic loss at h: centre and variance of each component.
-pub(super) fn gaussian(problem: &Population, h: f64) -> Result<Option<(Vec<f64>, f64)>> {
+pub(super) fn gaussian(problem: &Population, h: &[f64]) -> Result<Option<(Vec<f64>, f64)>> {
     let mut centre = vec![0.0; problem.loss.dimension()];
-    let Some(stiffness) = problem.loss.quadratic(&[h], &mut centre) else {
+    let Some(stiffness) = problem.loss.quadratic(h, &mut centre) else {
         return Ok(None);
     };
-    require(stiffness > 0.0 && stiffness.is_finite(), format!("stiffness at h = {h}"), stiffness, "a positive number")?;
-    let diffusion = problem.diffusion.positive_at("diffusion", &[h])?;
-    let mobility = problem.mobility.positive_at("mobility", &[h])?;
+    require(
+        stiffness > 0.0 && stiffness.is_finite(),
+        format!("stiffness at h = {h:?}"),
+        stiffness,
+        "a positive number",
+    )?;
+    let diffusion = problem.diffusion.positive_at("diffusion", h)?;
+    let mobility = problem.mobility.positive_at("mobility", h)?;
     Ok(Some((centre, diffusion / (mobility * stiffness))))
 }
 
-fn closed_form(problem: &Population, h: f64) -> Result<Averages> {
-    let fitness = problem.fitness.quadratic();
-    let beta = match problem.selection {
+/// What the closed form is made of at one h.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ClosedForm {
+    pub fitness: f64,
+    curvature: f64,
+    distance: f64,
+    variance: f64,
+    dimension: f64,
+}
+
+impl ClosedForm {
+    /// # Errors
+    /// [`Error::Unsupported`] where loss or fitness is not quadratic.
+    pub fn new(problem: &Population, h: &[f64]) -> Result<Self> {
+        let (Some((centre, variance)), Some((curvature, optimum))) =
+            (gaussian(problem, h)?, problem.fitness.quadratic())
+        else {
+            return Err(no_closed_form());
+        };
+        let distance: f64 = centre.iter().zip(optimum).map(|(a, b)| (a - b) * (a - b)).sum();
+        let dimension = centre.len() as f64;
+        Ok(Self { fitness: -curvature * (distance + dimension * variance), curvature, distance, variance, dimension })
+    }
+
+    /// `log w̄` of `w = exp(βF)`.
+    pub fn log_weight(&self, beta: f64) -> f64 {
+        let Self { curvature, distance, variance, dimension, .. } = self;
+        let raw = 2.0 * curvature * beta;
+        -0.5 * dimension * (raw * variance).ln_1p() - 0.5 * raw * distance / (1.0 + raw * variance)
+    }
+}
+
+fn no_closed_form() -> Error {
+    unsupported(
+        "the closed form of this loss, fitness and rule",
+        "it needs a quadratic loss, a quadratic fitness and Boltzmann weights; use quadrature",
+    )
+}
+
+fn closed_form(problem: &Population, h: &[f64]) -> Result<Averages> {
+    let beta = match &problem.selection {
         Selection::Off => Some(0.0),
-        _ => beta(&problem.selection),
+        selection => beta(selection),
     };
-    let (Some((centre, variance)), Some((curvature, optimum)), Some(beta)) = (gaussian(problem, h)?, fitness, beta)
-    else {
-        return Err(unsupported(
-            "the closed form of this loss, fitness and rule",
-            "it needs a quadratic loss, a quadratic fitness and Boltzmann weights; use quadrature",
-        ));
-    };
-    let distance: f64 = centre.iter().zip(optimum).map(|(a, b)| (a - b) * (a - b)).sum();
-    let (dimension, raw) = (centre.len() as f64, 2.0 * curvature * beta);
+    let (form, beta) = (ClosedForm::new(problem, h)?, beta.ok_or_else(no_closed_form)?);
     Ok(Averages {
-        fitness: -curvature * (distance + dimension * variance),
-        log_weight: Some(-0.5 * dimension * (raw * variance).ln_1p() - 0.5 * raw * distance / (1.0 + raw * variance)),
+        fitness: form.fitness,
+        log_weight: Some(form.log_weight(beta)),
         fitness_error: 0.0,
         log_weight_error: 0.0,
         wall_mass: 0.0,
     })
 }
 
-fn formula(problem: &Population, h: f64, log_weight: f64) -> Result<Averages> {
-    require(!log_weight.is_nan(), format!("log w̄ at h = {h}"), log_weight, "a number below +∞")?;
+fn formula(problem: &Population, h: &[f64], log_weight: f64) -> Result<Averages> {
+    require(!log_weight.is_nan(), format!("log w̄ at h = {h:?}"), log_weight, "a number below +∞")?;
     if problem.events().is_some_and(|(rule, _)| !rule.is_weight()) {
         return Err(unsupported("a formula for w̄ with a rule on ranks", "use quadrature"));
+    }
+    if problem.events().is_some_and(|(rule, _)| !rule.is_steady()) {
+        return Err(unsupported("a formula for a w̄ that changes in time", "use quadrature"));
     }
     let beta = beta(&problem.selection).filter(|&beta| beta > 0.0).unwrap_or(1.0);
     let fitness = log_weight / beta;
     Ok(Averages { fitness, log_weight: Some(log_weight), fitness_error: 0.0, log_weight_error: 0.0, wall_mass: 0.0 })
 }
 
-/// The logarithms of the masses (their sum 1) of the discrete Gibbs law on equal cells around the points.
+/// The logarithms of the masses (their sum 1) of the discrete Gibbs law on equal cells around the points, dθ numbers each.
 ///
 /// # Errors
 /// [`Error::NonFinite`] for the loss; [`Error::Parameter`] for the coefficients.
-pub(super) fn log_gibbs(problem: &Population, points: &[f64], h: f64) -> Result<Vec<f64>> {
-    let diffusion = problem.diffusion.positive_at("diffusion", &[h])?;
-    let scale = problem.mobility.positive_at("mobility", &[h])? / diffusion;
+pub(super) fn log_gibbs(problem: &Population, points: &[f64], h: &[f64]) -> Result<Vec<f64>> {
+    let diffusion = problem.diffusion.positive_at("diffusion", h)?;
+    let scale = problem.mobility.positive_at("mobility", h)? / diffusion;
     let mut logs = Vec::with_capacity(points.len());
-    for &theta in points {
-        let value = problem.loss.value(&[theta], &[h]);
+    for theta in points.chunks_exact(problem.loss.dimension()) {
+        let value = problem.loss.value(theta, h);
         if !(scale * value).is_finite() {
-            return Err(Error::NonFinite { quantity: "loss", value, theta: vec![theta], h: vec![h], time: 0.0 });
+            return Err(Error::NonFinite { quantity: "loss", value, theta: theta.to_vec(), h: h.to_vec(), time: 0.0 });
         }
         logs.push(-scale * value);
     }
@@ -237,7 +285,7 @@ pub(super) fn log_gibbs(problem: &Population, points: &[f64], h: f64) -> Result<
     Ok(logs)
 }
 
-fn log_sum_exp(logs: impl Iterator<Item = f64> + Clone) -> f64 {
+pub(super) fn log_sum_exp(logs: impl Iterator<Item = f64> + Clone) -> f64 {
     let largest = logs.clone().fold(f64::NEG_INFINITY, f64::max);
     if largest == f64::NEG_INFINITY {
         return largest;
@@ -246,23 +294,22 @@ fn log_sum_exp(logs: impl Iterator<Item = f64> + Clone) -> f64 {
 }
 
 /// `F`, checked.
-pub(super) fn fitness_at(problem: &Population, theta: &[f64], h: f64) -> Result<f64> {
-    let value = problem.fitness.value(theta, &[h]);
-    if value.is_finite() {
-        Ok(value)
-    } else {
-        Err(Error::NonFinite { quantity: "fitness", value, theta: theta.to_vec(), h: vec![h], time: 0.0 })
-    }
+pub(super) fn fitness_at(problem: &Population, theta: &[f64], h: &[f64]) -> Result<f64> {
+    finite("fitness", problem.fitness.value(theta, h), theta, h)
 }
 
 /// F̄ and log w̄ under the law with the given log-masses at the points.
-fn average(problem: &Population, points: &[f64], log_masses: &[f64], h: f64) -> Result<(f64, Option<f64>)> {
-    let (mut mean, mut logs) = (0.0, Vec::with_capacity(points.len()));
-    for (&theta, &log_mass) in points.iter().zip(log_masses) {
-        let fitness = fitness_at(problem, &[theta], h)?;
+pub(super) fn average(
+    problem: &Population,
+    points: &[f64],
+    log_masses: &[f64],
+    h: &[f64],
+) -> Result<(f64, Option<f64>)> {
+    let (mut mean, mut logs) = (0.0, Vec::with_capacity(log_masses.len()));
+    for (theta, &log_mass) in points.chunks_exact(problem.loss.dimension()).zip(log_masses) {
+        let fitness = fitness_at(problem, theta, h)?;
         mean += log_mass.exp() * fitness;
-        if let Some(log) = log_weight(&problem.selection, fitness) {
-            require(log < f64::INFINITY, "selection: log w(F)", log, "a number below +∞; lower β")?;
+        if let Some(log) = checked_log_weight(&problem.selection, fitness)? {
             logs.push(log_mass + log);
         }
     }
@@ -270,69 +317,38 @@ fn average(problem: &Population, points: &[f64], log_masses: &[f64], h: f64) -> 
 }
 
 /// The difference of two logs, 0 where both are −∞ and +∞ where one is.
-fn log_difference(a: Option<f64>, b: Option<f64>) -> f64 {
+pub(super) fn log_difference(a: Option<f64>, b: Option<f64>) -> f64 {
     match (a, b) {
         (Some(a), Some(b)) if a != b => (a - b).abs(),
         _ => 0.0,
     }
 }
 
-fn quadrature(problem: &Population, theta: &Axis, h: f64) -> Result<Averages> {
-    one_parameter(problem)?;
-    let logs = log_gibbs(problem, &theta.centres, h)?;
-    let (fitness, log_weight) = average(problem, &theta.centres, &logs, h)?;
+fn quadrature(problem: &Population, theta: &ThetaGrid, h: &[f64]) -> Result<Averages> {
+    theta.validated(problem.loss.dimension())?;
+    let logs = log_gibbs(problem, theta.points(), h)?;
+    let (fitness, log_weight) = average(problem, theta.points(), &logs, h)?;
     // Cells twice as wide have their centres on every other face.
-    let coarse: Vec<f64> = theta.faces[1..].iter().copied().step_by(2).take(theta.len() / 2).collect();
+    let coarse = theta.coarse_points();
     let (half, half_log) = average(problem, &coarse, &log_gibbs(problem, &coarse, h)?, h)?;
     Ok(Averages {
         fitness,
         log_weight,
         fitness_error: (fitness - half).abs(),
         log_weight_error: log_difference(log_weight, half_log),
-        wall_mass: logs[0].exp() + logs[logs.len() - 1].exp(),
+        wall_mass: wall_mass(theta, &logs),
     })
+}
+
+/// Mass of the cells at a wall.
+pub(super) fn wall_mass(theta: &ThetaGrid, log_masses: &[f64]) -> f64 {
+    log_masses.iter().enumerate().filter(|(cell, _)| theta.at_wall(*cell)).map(|(_, log)| log.exp()).sum()
 }
 
 pub(super) fn one_parameter(problem: &Population) -> Result<()> {
     if problem.loss.dimension() == 1 {
         Ok(())
     } else {
-        Err(unsupported("quadrature over several parameters", "use the closed form or a population"))
-    }
-}
-
-/// Points and log-weights (summing to 1) for the standard normal law, and those of half as many points.
-struct HermitePair([(Vec<f64>, Vec<f64>); 2]);
-
-impl HermitePair {
-    fn new(points: usize) -> Result<Self> {
-        require((2..=128).contains(&points), "weight.points", points as f64, "2 to 128 Gauss–Hermite points")?;
-        let rule = |points: usize| {
-            let rule = GaussHermite::new(NonZeroUsize::new(points).unwrap_or(NonZeroUsize::MIN));
-            let (x, w): (Vec<f64>, Vec<f64>) =
-                rule.iter().map(|&(x, w)| (x * std::f64::consts::SQRT_2, w.ln())).unzip();
-            let total = log_sum_exp(w.iter().copied());
-            (x, w.iter().map(|w| w - total).collect())
-        };
-        Ok(Self([rule(points), rule(points / 2)]))
-    }
-
-    fn average(&self, problem: &Population, h: f64) -> Result<Averages> {
-        one_parameter(problem)?;
-        let Some((centre, variance)) = gaussian(problem, h)? else {
-            return Err(unsupported("Gauss–Hermite points for a loss that is not quadratic", "use quadrature"));
-        };
-        let on = |(x, logs): &(Vec<f64>, Vec<f64>)| {
-            let points: Vec<f64> = x.iter().map(|x| centre[0] + variance.sqrt() * x).collect();
-            average(problem, &points, logs, h)
-        };
-        let ((fitness, log_weight), (half, half_log)) = (on(&self.0[0])?, on(&self.0[1])?);
-        Ok(Averages {
-            fitness,
-            log_weight,
-            fitness_error: (fitness - half).abs(),
-            log_weight_error: log_difference(log_weight, half_log),
-            wall_mass: 0.0,
-        })
+        Err(unsupported("Gauss–Hermite points in several parameters", "use quadrature on axes or the closed form"))
     }
 }

@@ -74,7 +74,7 @@ fn formula_replaces_loss_and_fitness() {
     let mut problem = toy();
     problem.loss = Arc::new(LossFn { value: |_, _| f64::NAN, gradient: |_, _| f64::NAN });
     let (_, exact) = generations();
-    let given = solver(problem, 200, Weight::Formula(Arc::new(move |h| exact.log_weight(h) + 7.0)), 1e-10);
+    let given = solver(problem, 200, Weight::Formula(Arc::new(move |h: &[f64]| exact.log_weight(h[0]) + 7.0)), 1e-10);
     let given = at(given, &[2.0]);
     let closed = at(solver(toy(), 200, Weight::ClosedForm, 1e-10), &[2.0]);
     assert!(l1(given.mass(), closed.mass()) < 1e-9);
@@ -115,7 +115,7 @@ fn bad_input_is_named() {
     assert!(matches!(result, Err(Error::Parameter { .. })), "{result:?}");
 
     // Weights that are positive only where there is nobody: a named error at run time, nothing shown.
-    let far = Weight::Formula(Arc::new(|h| if h > 2.0 { 0.0 } else { f64::NEG_INFINITY }));
+    let far = Weight::Formula(Arc::new(|h: &[f64]| if h[0] > 2.0 { 0.0 } else { f64::NEG_INFINITY }));
     let mut run = solver(toy(), 60, far, 1e-6);
     let result = run.run(&[1.0], &mut |_| Ok(ControlFlow::Continue(())));
     assert!(matches!(result, Err(Error::Weights { .. })), "{result:?}");

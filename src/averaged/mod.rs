@@ -9,16 +9,32 @@
 //! replicator–mutator         ∂_t ρ = D_h ∂²_h ρ + β(F̄ − ⟨F̄⟩)ρ,   no flux through the ends
 //! rules on ranks             M_h[w̄ρ/⟨w̄⟩] is replaced by ∫ (kept + M_h copied)(ρG_h) dθ
 //! ```
+//! Weights may change in time, `w̄(h,t)`. Asynchronous training, in which an agent at its own event copies what others published
+//! at theirs (density π), or in which everybody has events at times of his own, one period T apart:
+//!
+//! ```text
+//! published, Poisson clock   ∂_t ρ = κ( M_h[w̄π/⟨w̄⟩_π] − ρ ),   ∂_t π = κ(ρ − π)
+//! staggered clock            ∂_t ρ = (post(t) − post(t−T))/T,   post = M_h[w̄ρ/⟨w̄⟩]
+//! staggered and published    ∂_t π = (ψ(t) − ψ(t−T))/T,   ψ(t) = post(t−T),   post = M_h[w̄π/⟨w̄⟩_π]
+//! ```
+//! with ranks in place of weights: who has an event compares himself with the donors.
+//!
 //! [`effective`] computes w̄ and F̄, [`Averaged`] solves the equation, [`Averaged::stationary`] finds its stationary
-//! law and growth rate. One hyperparameter (dh = 1).
+//! law and growth rate. One or two hyperparameters.
 
+mod advance;
+mod annealed;
 pub mod effective;
+mod frames;
 mod gain;
+mod hermite;
 mod jump;
+mod krylov;
 mod replicator;
 mod sampling;
 mod series;
 mod solver;
+mod staggered;
 mod stationary;
 
 pub use effective::{Effective, Weight};
@@ -26,8 +42,12 @@ pub use solver::{Averaged, Settings};
 pub use stationary::Stationary;
 
 #[cfg(test)]
+mod asynchronous_tests;
+#[cfg(test)]
 mod effective_tests;
 #[cfg(test)]
 mod tail_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod two_tests;

@@ -1,6 +1,6 @@
 //! The replicator–mutator equation as a linear one: `ρ ∝ exp(tA)ρ₀`, `A = D_hΔ_h + βF̄`.
 //!
-//! With `q ≥ 2D_h/width² + max βF̄ − min βF̄`, `B = A − max βF̄ + q` is nonnegative, so the series
+//! With `q ≥ Σ 2D_h/width² + max βF̄ − min βF̄` (the sum over the axes; widths in the coordinate y of the scale), `B = A − max βF̄ + q` is nonnegative, so the series
 //! `exp(tA) ∝ Σ (tB)ᵏ/k!` has no negative term (uniformisation, Jensen 1953): no step size is unstable, every cell stays
 //! ≥ 0, and what is left out of the series is known, place by place. Work: some 70 products per piece of qt = 32.
 
@@ -10,10 +10,14 @@ use crate::error::{Error, Result, require};
 /// The operator on the masses of equal cells, no flux through the ends.
 #[derive(Debug, Clone)]
 pub(super) struct Replicator {
-    /// `D_h/width²`.
+    /// `D_h/width²` along the (fastest) axis.
     pub exchange: f64,
+    /// Along the slow axis of two, and the number of cells of the fast one.
+    pub across: Option<(f64, usize)>,
     /// The diagonal of B: `βF̄ − min βF̄`, and at the walls, through which nothing leaves, `D_h/width²` more.
     pub diagonal: Vec<f64>,
+    /// `βF̄` at the cells.
+    pub growth: Vec<f64>,
     /// `q`.
     pub shift: f64,
     /// `max βF̄`.
@@ -42,24 +46,48 @@ impl Replicator {
             .enumerate()
             .map(|(i, g)| (g - smallest) + if i == 0 || i == last { exchange } else { 0.0 })
             .collect();
-        Ok(Self { exchange, diagonal, shift, largest })
+        Ok(Self { exchange, across: None, diagonal, growth: growth.to_vec(), shift, largest })
     }
 
-    /// `βF̄` at the cells.
-    pub fn growth(&self) -> Vec<f64> {
-        let (last, base) = (self.diagonal.len() - 1, self.largest - (self.shift - 2.0 * self.exchange));
-        let wall = |i| if i == 0 || i == last { self.exchange } else { 0.0 };
-        self.diagonal.iter().enumerate().map(|(i, d)| d - wall(i) + base).collect()
+    /// That of a product of two axes with so many cells, row-major; `exchanges` are `D_h/width²` along each.
+    pub fn product(exchanges: [f64; 2], cells: [usize; 2], growth: &[f64]) -> Result<Self> {
+        let [slow, fast] = exchanges;
+        let mut this = Self::new(0.0, 1.0, growth)?;
+        this.shift += 2.0 * (slow + fast);
+        require(this.shift.is_finite(), "D_h/width²", slow + fast, "a finite number; use fewer cells")?;
+        for (place, d) in this.diagonal.iter_mut().enumerate() {
+            let walls = |index: usize, cells: usize| f64::from(u8::from(index == 0) + u8::from(index + 1 == cells));
+            *d += slow * walls(place / cells[1], cells[0]);
+            // A row of one cell adds its second wall itself.
+            *d += fast * walls(place % cells[1], cells[1]).min(1.0);
+        }
+        Ok(Self { exchange: fast, across: Some((slow, cells[1])), ..this })
     }
 
     /// `out = B x`.
     pub fn apply(&self, x: &[f64], out: &mut [f64]) {
+        let width = self.across.map_or(x.len(), |(_, width)| width);
+        let rows = out.chunks_exact_mut(width).zip(x.chunks_exact(width)).zip(self.diagonal.chunks_exact(width));
+        rows.for_each(|((out, x), diagonal)| self.row(x, diagonal, out));
+        if let Some((a, width)) = self.across {
+            let n = x.len();
+            out[width..].iter_mut().zip(&x[..n - width]).for_each(|(out, x)| *out += a * x);
+            out[..n - width].iter_mut().zip(&x[width..]).for_each(|(out, x)| *out += a * x);
+        }
+    }
+
+    fn row(&self, x: &[f64], diagonal: &[f64], out: &mut [f64]) {
         let (n, a) = (x.len(), self.exchange);
-        out[0] = self.diagonal[0] * x[0] + a * x[1];
-        for ((out, d), x) in out[1..n - 1].iter_mut().zip(&self.diagonal[1..n - 1]).zip(x.windows(3)) {
+        if n == 1 {
+            // The one cell is at both walls.
+            out[0] = (diagonal[0] + a) * x[0];
+            return;
+        }
+        out[0] = diagonal[0] * x[0] + a * x[1];
+        for ((out, d), x) in out[1..n - 1].iter_mut().zip(&diagonal[1..n - 1]).zip(x.windows(3)) {
             *out = d * x[1] + a * (x[0] + x[2]);
         }
-        out[n - 1] = self.diagonal[n - 1] * x[n - 1] + a * x[n - 2];
+        out[n - 1] = diagonal[n - 1] * x[n - 1] + a * x[n - 2];
     }
 
     /// Advances the masses by `duration`, keeping their sum 1, with an L1 error of at most `tolerance`.

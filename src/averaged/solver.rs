@@ -1,18 +1,16 @@
-//! The solver: state, time stepping, frames.
+//! The solver: state and what it is made from.
 
-use std::cell::RefCell;
 use std::ops::ControlFlow;
-use std::sync::Arc;
 
-use super::effective::{Effective, Weight};
-use super::gain::{Gain, GainRule, Scratch};
-use super::jump;
+use super::effective::{Effective, Weight, log_gibbs, unsupported};
+use super::gain::{Gain, GainRule};
 use super::replicator::Replicator;
+use super::staggered::Staggered;
 use crate::error::{Error, Result, Warning, require};
-use crate::frame::{Coordinate, Field, Frame, Solver, Visit};
-use crate::grid::HyperGrid;
-use crate::numerics::ode::{StepTolerance, integrate};
-use crate::problem::{Clock, Ends, Kernel, Population, Selection, whole_periods};
+use crate::frame::{Field, Frame, Solver, Visit};
+use crate::grid::{HyperCoordinates, HyperGrid, ThetaGrid, Wells, well_cut};
+use crate::numerics::memory;
+use crate::problem::{Clock, Donors, InitialTheta, Kernel, Population, Regions, Selection};
 
 /// How to solve.
 #[derive(Debug, Clone)]
@@ -20,15 +18,31 @@ pub struct Settings {
     /// How w̄ and F̄ are computed.
     pub weight: Weight,
     /// The L1 error of ρ that the time stepping may make over one call of `run`, 1e-13 … 0.1. (The h-grid adds its own.)
-    /// For weights and for the replicator form it is a bound, up to rounding: each place is right relative to itself, also
-    /// where a population grows out of a far tail of its initial law. The error stays far below: 1e-7 … 1e-2 of the bound
-    /// was measured, until rounding shows.
-    /// For rules on ranks with a Poisson clock it is the aim of the step control, not a bound.
+    /// For steady weights with present donors and a Poisson clock, and for the replicator form, it is a bound, up to rounding:
+    /// each place is right relative to itself, also where a population grows out of a far tail of its initial law. The error
+    /// stays far below: 1e-7 … 1e-2 of the bound was measured, until rounding shows.
+    /// For rules on ranks or that change in time and for published donors, with a Poisson clock, it is the aim of the step
+    /// control; with a staggered clock it sets the number of steps a period.
     /// With a periodic clock there is no such error.
     pub tolerance: f64,
 }
 
-/// The averaged equation on an h-grid.
+/// The averaged equation on a grid of one or two hyperparameters.
+///
+/// Fields shown (densities per unit of h, also on log axes):
+///
+/// | group | fields | axes |
+/// |---|---|---|
+/// | `density` | `rho`; `rho_atom` where ends clip; `published`, the density of published states, where donors are those | `h`; `end`; `h` |
+/// | `moments` | `mass`, `mean_h`, `var_h`, `mean_fitness`, `minimum`; `price_rate` for weights with present donors | |
+/// | `diagnostics` | `entropy`, `diversity`, `effective_sample_size` | |
+/// | `wells` | `probability`, after [`Averaged::with_regions`] | `region` |
+///
+/// With two hyperparameters the axes are `h_1`, `h_2`; moments of h and `price_rate` are arrays on `h_component`, and there is
+/// the matrix `cov_h(h_component, h_component_2)`. Where ends clip, `density/mass(place_1, place_2)` are the masses of all
+/// places, atoms at edges and corners included. Diagnostics as [`Kinetic`](crate::kinetic::Kinetic) has them, with the weight w̄(h).
+///
+/// Since θ is at its Gibbs law right after any event, [`Inheritance`](crate::problem::Inheritance) changes nothing here.
 #[derive(Debug, Clone)]
 pub struct Averaged {
     /// The statement.
@@ -38,20 +52,22 @@ pub struct Averaged {
     /// w̄ and F̄ at the places.
     pub effective: Effective,
     /// The masses at the places.
-    mass: Vec<f64>,
-    time: f64,
+    pub(super) mass: Vec<f64>,
+    pub(super) time: f64,
     /// Periodic events so far.
-    events: u64,
+    pub(super) events: u64,
     /// Mass moved by the positivity limiter so far.
-    moved: f64,
-    tolerance: f64,
-    /// The last step of the integration for rules on ranks.
-    step: f64,
+    pub(super) moved: f64,
+    pub(super) tolerance: f64,
+    /// The last step of the integration of what is not linear in disguise.
+    pub(super) step: f64,
     /// Steps of the series for weights in the present run.
-    series_steps: u64,
+    pub(super) series_steps: u64,
     pub(super) dynamics: Dynamics,
-    h: Arc<Coordinate>,
-    ends: Arc<Coordinate>,
+    /// The cells of θ, where there are any.
+    theta: Option<ThetaGrid>,
+    pub(super) coordinates: HyperCoordinates,
+    pub(super) wells: Option<(Wells, Vec<f64>)>,
     warnings: Vec<Warning>,
 }
 
@@ -67,13 +83,16 @@ pub(super) enum Dynamics {
         every: f64,
         gain: Gain,
     },
+    /// Donors hand on what they published at their own last event; Poisson clock.
+    Published {
+        rate: f64,
+        gain: Gain,
+        pool: Vec<f64>,
+    },
+    Staggered(Box<(Staggered, Option<Vec<f64>>)>),
     Replicator(Replicator),
 }
 
-/// κ times the length of one piece of the jump form, for rules on ranks.
-const PIECE: f64 = 8.0;
-/// Events or pieces between two outputs above which a run would seem to hang.
-const MOST: f64 = 1e8;
 /// The wall mass from which a run warns.
 const WALL: f64 = 1e-6;
 
@@ -82,61 +101,29 @@ impl Averaged {
     ///
     /// # Errors
     /// [`Error::Parameter`], [`Error::Shape`], [`Error::Unsupported`], [`Error::NonFinite`],
-    /// [`Error::InitialMassOutside`], [`Error::Weights`].
+    /// [`Error::InitialMassOutside`], [`Error::Weights`], [`Error::TooMuchMemory`].
     pub fn new(problem: Population, grid: HyperGrid, settings: Settings) -> Result<Self> {
         let problem = problem.validated()?;
-        if problem.h.len() != 1 {
-            let (what, found) = ("h: hyperparameters of the averaged equation".into(), problem.h.len());
-            return Err(Error::Shape { what, found, expected: 1 });
+        if problem.h.len() != grid.dimension() {
+            let (what, found) = ("grid.h (one axis a hyperparameter)".into(), grid.dimension());
+            return Err(Error::Shape { what, found, expected: problem.h.len() });
         }
-        let domain = problem.h[0];
-        require(grid.domain == domain, "grid.h.low", grid.domain.low, "the domain of h of the problem")?;
+        for (axis, domain) in grid.axes.iter().zip(&problem.h) {
+            require(axis.domain == *domain, "grid.h.low", axis.domain.low, "the domain of h of the problem")?;
+        }
         let tolerance = settings.tolerance;
         require((1e-13..=0.1).contains(&tolerance), "time.tolerance", tolerance, "1e-13 (rounding) to 0.1")?;
-        let mass = grid.masses(&problem.initial.h[0])?;
+        memory::ensure("the averaged equation", Self::memory(&problem, &settings, grid.len() as u64))?;
+        let mass = grid.masses(&problem.initial.h)?;
         let effective = Effective::new(&problem, &grid.points, &settings.weight)?;
-        let dynamics = match &problem.selection {
-            Selection::Off => Dynamics::Still,
-            Selection::Events { rule, clock } => {
-                let gain = Gain::new(&problem, rule, &grid, &effective, &settings.weight)?;
-                match *clock {
-                    Clock::Poisson { rate } => Dynamics::Jump { rate, gain },
-                    Clock::Periodic { every } => Dynamics::Generations { every, gain },
-                    Clock::Staggered { .. } => {
-                        return Err(Error::Unsupported {
-                            solver: "the averaged equation",
-                            what: format!("{clock:?}"),
-                            instead: "a Poisson or periodic clock, or agents",
-                        });
-                    }
-                }
-            }
-            Selection::Replicator { beta } => {
-                let diffusion = match problem.mutation[0] {
-                    Kernel::Diffusion { diffusion } => diffusion,
-                    _ => 0.0,
-                };
-                let growth: Vec<f64> = match (&settings.weight, &effective.log_weight) {
-                    // There the growth rate βF̄ is what was given.
-                    (Weight::Formula(_), Some(logs)) => logs[grid.cells()].to_vec(),
-                    _ => effective.fitness[grid.cells()].iter().map(|f| beta * f).collect(),
-                };
-                Dynamics::Replicator(Replicator::new(diffusion, grid.axis.width(), &growth)?)
-            }
+        let dynamics = dynamics(&problem, &grid, &effective, &settings, &mass)?;
+        let theta = match settings.weight {
+            Weight::Quadrature { theta } | Weight::Population { theta: Some(theta), .. } => Some(theta),
+            _ => None,
         };
-        let h = Arc::new(Coordinate {
-            name: "h",
-            description: "hyperparameter",
-            values: grid.axis.centres.clone(),
-            bounds: Some(grid.axis.bounds()),
-        });
-        let ends = Arc::new(Coordinate {
-            name: "end",
-            description: "ends of the domain of the hyperparameter",
-            values: vec![domain.low, domain.high],
-            bounds: None,
-        });
+        let warnings = theta.iter().filter_map(|theta| well_cut(&problem, theta, &grid)).collect();
         Ok(Self {
+            coordinates: HyperCoordinates::new(&grid),
             problem,
             grid,
             effective,
@@ -148,15 +135,69 @@ impl Averaged {
             step: 0.0,
             series_steps: 0,
             dynamics,
-            h,
-            ends,
-            warnings: Vec::new(),
+            theta,
+            wells: None,
+            warnings,
         })
+    }
+
+    /// Bytes that a run takes at most on so many places ([`Cells::places`](crate::grid::Cells::places)).
+    pub fn memory(problem: &Population, settings: &Settings, places: u64) -> u64 {
+        let cells = match &settings.weight {
+            Weight::Quadrature { theta } => theta.len(),
+            Weight::GaussHermite { points } => *points,
+            Weight::Population { particles, .. } => *particles,
+            Weight::ClosedForm | Weight::Formula(_) => 1,
+        };
+        let a_place = match problem.events() {
+            // The law of the fitness in bins, about as many as there are cells of θ or places, and the Gibbs law.
+            Some((rule, _)) if !rule.is_weight() => places.max(cells as u64).saturating_mul(6),
+            Some((rule, _)) if !rule.is_steady() => 2 * cells as u64,
+            _ => 0,
+        };
+        let history = match problem.events() {
+            Some((_, Clock::Staggered { .. })) => 6 * Staggered::steps_for(settings.tolerance) + 20,
+            Some((_, Clock::Periodic { .. })) => 10,
+            // Terms of a power series.
+            _ => 520,
+        };
+        places.saturating_mul(a_place.saturating_add(history as u64 + 20)).saturating_mul(8)
+    }
+
+    /// Shows, from now on, the probability of each of these regions of θ under the Gibbs law, as `wells/probability(region)`;
+    /// the names stand in the description of the axis `region`.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] unless w̄ is computed by quadrature on cells of θ, those of which the regions take.
+    pub fn with_regions(mut self, regions: &Regions) -> Result<Self> {
+        let Some(theta) = &self.theta else {
+            return Err(unsupported("regions of θ without cells of θ", "use quadrature"));
+        };
+        let mut gibbs = Vec::with_capacity(theta.len() * self.grid.len());
+        for h in self.grid.iter() {
+            gibbs.extend(log_gibbs(&self.problem, theta.points(), h)?.iter().map(|log| log.exp()));
+        }
+        self.wells = Some((Wells::new(regions, theta), gibbs));
+        Ok(self)
     }
 
     /// The masses at the places of the grid; their sum is 1 to rounding.
     pub fn mass(&self) -> &[f64] {
         &self.mass
+    }
+
+    /// The masses of what is published, where donors hand on that.
+    pub fn published(&self) -> Option<&[f64]> {
+        match &self.dynamics {
+            Dynamics::Published { pool, .. } => Some(pool),
+            Dynamics::Staggered(march) => march.1.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// The places that are cells on all axes.
+    pub(super) fn cells(&self) -> &[usize] {
+        &self.coordinates.cell_places
     }
 
     /// What the user should know about the run so far.
@@ -169,96 +210,6 @@ impl Averaged {
         self.moved
     }
 
-    /// `d⟨h⟩/dt` by the equation of Price (1970, *Nature* 227), without the terms of a biased mutation or of the ends:
-    /// `κ Cov(w̄, h)/⟨w̄⟩` (Poisson clock), `Cov(w̄, h)/⟨w̄⟩` an event (periodic clock), `β Cov(F̄, h)` (replicator).
-    /// `None` for rules on ranks.
-    pub fn price_rate(&self) -> Option<f64> {
-        let factor = match &self.dynamics {
-            Dynamics::Still => return Some(0.0),
-            Dynamics::Replicator(operator) => {
-                let cells = self.grid.cells();
-                let (mass, h) = (&self.mass[cells.clone()], &self.grid.points[cells]);
-                return Some(covariance(mass, &operator.growth(), h));
-            }
-            Dynamics::Jump { rate, .. } => *rate,
-            Dynamics::Generations { .. } => 1.0,
-        };
-        let (Dynamics::Jump { gain, .. } | Dynamics::Generations { gain, .. }) = &self.dynamics else {
-            return None;
-        };
-        let GainRule::Weights(weights) = &gain.rule else {
-            return None;
-        };
-        let mean: f64 = self.mass.iter().zip(weights).map(|(m, w)| m * w).sum();
-        Some(factor * covariance(&self.mass, weights, &self.grid.points) / mean)
-    }
-
-    /// Advances to `target`; `budget` is the error allowed per unit of time.
-    fn advance(&mut self, target: f64, budget: f64) -> Result<()> {
-        let Self { mass, dynamics, time, step, moved, events, series_steps, tolerance, .. } = self;
-        match dynamics {
-            Dynamics::Still => {}
-            Dynamics::Replicator(operator) => {
-                let duration = target - *time;
-                operator.advance(&mut mass[self.grid.cells()], duration, budget * duration)?;
-            }
-            Dynamics::Generations { every, gain } => {
-                let (mut next, mut scratch) = (vec![0.0; mass.len()], Scratch::default());
-                require(
-                    (target - *time) / *every <= MOST,
-                    "selection.clock.every",
-                    *every,
-                    "at most 1e8 events between two outputs",
-                )?;
-                // An event at the time shown belongs to it.
-                while *events < whole_periods(target, *every) {
-                    *events += 1;
-                    gain.apply(mass, &mut next, &mut scratch, *events as f64 * *every)?;
-                    std::mem::swap(mass, &mut next);
-                    *moved += normalise(mass);
-                }
-            }
-            Dynamics::Jump { rate, gain } => {
-                let rate = *rate;
-                let growth = rate * (target - *time);
-                let pieces = (growth / PIECE).ceil();
-                require(
-                    pieces <= MOST,
-                    "selection.clock.rate",
-                    rate,
-                    "at most 8e8 events an agent between two outputs",
-                )?;
-                if let GainRule::Weights(weights) = &gain.rule {
-                    jump::advance(gain, weights, mass, growth, *tolerance, *time, series_steps)?;
-                    *time = target;
-                    return Ok(());
-                }
-                let length = (target - *time) / pieces.max(1.0);
-                let growth = (rate * length).exp();
-                // `n = ρe^{κs}` has no loss term, so positive stages stay positive up to the error of the step.
-                // Holding the root mean square below `absolute` holds the L1 norm below places·absolute.
-                let absolute = SAFETY * budget * length * growth / mass.len() as f64;
-                // What is rare and best ranked may grow by e^{κt} before the end: it must be right relative to itself.
-                let relative = SAFETY * budget * length;
-                let tolerance = StepTolerance { relative, absolute: TAIL * absolute };
-                let scratch = RefCell::new(Scratch::default());
-                let start = *time;
-                for piece in 0..pieces as u64 {
-                    let begin = start + piece as f64 * length;
-                    let rhs = |s: f64, n: &[f64], out: &mut [f64]| {
-                        gain.apply(n, out, &mut scratch.borrow_mut(), begin + s)?;
-                        out.iter_mut().for_each(|o| *o *= rate);
-                        Ok(())
-                    };
-                    integrate(rhs, (0.0, length), mass, tolerance, step)?;
-                    *moved += normalise(mass);
-                }
-            }
-        }
-        *time = target;
-        Ok(())
-    }
-
     fn warn(&mut self) {
         let wall: f64 = self.mass.iter().zip(&self.effective.wall_mass).map(|(m, w)| m * w).sum();
         if wall > WALL && !self.warnings.iter().any(|w| matches!(w, Warning::MassAtWall { .. })) {
@@ -269,40 +220,61 @@ impl Averaged {
             self.warnings.push(Warning::MassMoved { mass: self.moved, time: self.time });
         }
     }
-
-    fn frame(&self) -> Frame<'static> {
-        let (mass, width) = (&self.mass, self.grid.axis.width());
-        let density: Vec<f64> = mass[self.grid.cells()].iter().map(|m| m / width).collect();
-        let mut fields =
-            vec![Field::array("density", "rho", "density of the hyperparameter in the cells", &[&self.h], density)];
-        if self.grid.domain.ends == Ends::Clip {
-            let atoms = vec![mass[0], mass[mass.len() - 1]];
-            fields.push(Field::array("density", "rho_atom", "mass at the ends of the domain", &[&self.ends], atoms));
-        }
-        let total: f64 = mass.iter().sum();
-        let mean = mass.iter().zip(&self.grid.points).map(|(m, h)| m * h).sum::<f64>();
-        let minimum = mass.iter().copied().fold(f64::INFINITY, f64::min);
-        // An empty place of fitness −∞ adds nothing.
-        let fitness = mass.iter().zip(&self.effective.fitness).filter(|(m, _)| **m > 0.0).map(|(m, f)| m * f).sum();
-        let variance = covariance(mass, &self.grid.points, &self.grid.points);
-        let mut moment = |name, description, value| fields.push(Field::scalar("moments", name, description, value));
-        moment("mass", "total mass", total);
-        moment("mean_h", "mean of h", mean);
-        moment("var_h", "variance of h", variance);
-        moment("mean_fitness", "mean of the effective fitness", fitness);
-        moment("minimum", "smallest mass of a place", minimum);
-        if let Some(rate) = self.price_rate() {
-            moment("price_rate", "rate of change of the mean of h by selection (Price's equation)", rate);
-        }
-        Frame { time: self.time, fields }
-    }
 }
 
-/// How far the error bound of a step exceeds the error that is left at the next output, found by measurement
-/// against the exact propagator with weights: the bound adds all places and the estimate is of lower order than the step.
-const SAFETY: f64 = 20.0;
-/// Absolute over relative error of a step: places with less than this share of the mass may be wrong by that much.
-const TAIL: f64 = 1e-4;
+fn dynamics(
+    problem: &Population,
+    grid: &HyperGrid,
+    effective: &Effective,
+    settings: &Settings,
+    mass: &[f64],
+) -> Result<Dynamics> {
+    let published = problem.evaluation.donors == Donors::Published;
+    let (rule, clock) = match &problem.selection {
+        Selection::Off => return Ok(Dynamics::Still),
+        Selection::Replicator { .. } if published => {
+            return Err(unsupported("published donors in the replicator form", "use selection by events"));
+        }
+        Selection::Replicator { beta } => {
+            let cells = grid.cell_places();
+            let growth: Vec<f64> = match (&settings.weight, &effective.log_weight) {
+                // There the growth rate βF̄ is what was given.
+                (Weight::Formula(_), Some(logs)) => cells.iter().map(|&cell| logs[cell]).collect(),
+                _ => cells.iter().map(|&cell| beta * effective.fitness[cell]).collect(),
+            };
+            let diffusion = |k: usize| match problem.mutation[k] {
+                Kernel::Diffusion { diffusion } => diffusion,
+                _ => 0.0,
+            };
+            let width = |k: usize| grid.axes[k].axis.width();
+            return Ok(Dynamics::Replicator(if grid.dimension() == 1 {
+                Replicator::new(diffusion(0), width(0), &growth)?
+            } else {
+                let exchanges = [0, 1].map(|k| diffusion(k) / (width(k) * width(k)));
+                Replicator::product(exchanges, [0, 1].map(|k| grid.axes[k].axis.len()), &growth)?
+            }));
+        }
+        Selection::Events { rule, clock } => (rule, *clock),
+    };
+    // What was published before the first event is the initial state, which need not have relaxed.
+    let published = published && !matches!(clock, Clock::Periodic { .. });
+    if published && !matches!(problem.initial.theta, InitialTheta::Equilibrium) {
+        let instead = "start θ from equilibrium, or use agents";
+        return Err(unsupported("published donors whose θ starts elsewhere than in its Gibbs law", instead));
+    }
+    let gain = Gain::new(problem, rule, grid, effective, &settings.weight)?;
+    Ok(match clock {
+        Clock::Poisson { rate } if published => Dynamics::Published { rate, gain, pool: mass.to_vec() },
+        Clock::Poisson { rate } => Dynamics::Jump { rate, gain },
+        // There everybody publishes, then chooses: what is published is present.
+        Clock::Periodic { every } => Dynamics::Generations { every, gain },
+        Clock::Staggered { every } => {
+            let steps = Staggered::steps_for(settings.tolerance);
+            let march = Staggered::new(every, gain, mass, published, steps);
+            Dynamics::Staggered(Box::new((march, published.then(|| mass.to_vec()))))
+        }
+    })
+}
 
 impl Solver for Averaged {
     fn time(&self) -> f64 {
@@ -320,7 +292,8 @@ impl Solver for Averaged {
         for &time in times {
             self.advance(time, budget)?;
             self.warn();
-            if visit(&self.frame())? == ControlFlow::Break(()) {
+            let frame: Frame<'_> = self.frame()?;
+            if visit(&frame)? == ControlFlow::Break(()) {
                 break;
             }
         }
@@ -328,38 +301,13 @@ impl Solver for Averaged {
     }
 
     fn constants(&self) -> Vec<Field<'_>> {
-        let cells = self.grid.cells();
-        let on = |name, description, values: &[f64]| {
-            Field::array("density", name, description, &[&self.h], values[cells.clone()].to_vec())
-        };
-        let mut fields = vec![on("effective_fitness", "F under the Gibbs law of θ given h", &self.effective.fitness)];
-        if let (Some(logs), Ok((weights, _))) = (&self.effective.log_weight, self.effective.scaled_weights()) {
-            fields.push(on("effective_weight", "effective weight over its maximum", &weights));
-            fields.push(on("log_effective_weight", "logarithm of the effective weight", logs));
-            fields.push(on("log_effective_weight_error", "its estimated error", &self.effective.log_weight_error));
-        }
-        fields.push(on("effective_fitness_error", "its estimated error", &self.effective.fitness_error));
-        fields
+        self.constant_fields()
     }
 }
 
-/// Sets negative masses to 0 and scales the sum to 1; returns the mass moved.
-fn normalise(mass: &mut [f64]) -> f64 {
-    let (mut sum, mut negative) = (0.0, 0.0);
-    for m in mass.iter_mut() {
-        if *m < 0.0 {
-            negative -= *m;
-            *m = 0.0;
-        }
-        sum += *m;
+impl Gain {
+    /// The steady weights, if it has such.
+    pub(super) fn steady_weights(&self) -> Option<&[f64]> {
+        if let GainRule::Weights(weights) = &self.rule { Some(weights) } else { None }
     }
-    mass.iter_mut().for_each(|m| *m /= sum);
-    negative / sum
-}
-
-/// Covariance under masses, from centred values.
-fn covariance(mass: &[f64], a: &[f64], b: &[f64]) -> f64 {
-    let mean = |x: &[f64]| mass.iter().zip(x).map(|(m, x)| m * x).sum::<f64>();
-    let (mean_a, mean_b) = (mean(a), mean(b));
-    mass.iter().zip(a).zip(b).map(|((m, a), b)| m * (a - mean_a) * (b - mean_b)).sum()
 }

@@ -4,6 +4,7 @@ use faer::Mat;
 use faer::linalg::solvers::Solve;
 
 use super::gain::GainRule;
+use super::krylov;
 use super::solver::{Averaged, Dynamics};
 use crate::error::{Error, Result, require};
 
@@ -20,51 +21,69 @@ pub struct Stationary {
     pub residual: f64,
 }
 
-const RESIDUAL: f64 = 1e-13;
+pub(super) const RESIDUAL: f64 = 1e-13;
 const ITERATIONS: usize = 100;
 /// The dense factorisation takes places³.
 const PLACES: usize = 8000;
+/// From so many places of two hyperparameters the iteration is cheaper.
+const DENSE: usize = 1200;
 
 impl Averaged {
-    /// The stationary law as principal eigenvector, by Noda's (1971) inverse iteration with Collatz–Wielandt bounds for
-    /// shifts (dense factorisations, O(places³)). It does not depend on the initial law: where mutation does not connect
+    /// The stationary law as principal eigenvector. It does not depend on the initial law: where mutation does not connect
     /// all places it is the law with the largest growth.
     ///
+    /// One hyperparameter, or at most 1200 places: Noda's (1971) inverse iteration with Collatz–Wielandt bounds for shifts
+    /// (dense factorisations, O(places³)). More places of two: Arnoldi's method, restarted (a product with the matrix and 30
+    /// vectors a step).
+    ///
     /// # Errors
-    /// [`Error::Unsupported`] for rules on ranks and without selection; [`Error::NotConverged`] above a residual of
-    /// 1e-13, as with two separate places of equal growth.
+    /// [`Error::Unsupported`] for rules on ranks or that change in time, for staggered clocks and published donors, and
+    /// without selection; [`Error::NotConverged`] above a residual of 1e-13, as with two separate places of equal growth.
     pub fn stationary(&self) -> Result<Stationary> {
         let places = self.grid.len();
-        require(places <= PLACES, "grid.h.cells", places as f64, "at most 8000 for the stationary law")?;
+        let iterate = self.grid.dimension() > 1 && places > DENSE;
+        require(iterate || places <= PLACES, "grid.h.cells", places as f64, "at most 8000 for the stationary law")?;
         match &self.dynamics {
             Dynamics::Jump { gain, .. } | Dynamics::Generations { gain, .. } => {
                 let GainRule::Weights(weights) = &gain.rule else {
-                    return Err(unsupported("the stationary law of a rule on ranks"));
+                    return Err(unsupported("the stationary law of a rule on ranks, or of one that changes in time"));
                 };
                 let scale = self.effective.scaled_weights()?.1;
-                let mut matrix = Mat::<f64>::zeros(places, places);
-                for (&p, (row, column)) in gain.mutation.matrix() {
-                    matrix[(row, column)] = p * weights[column];
-                }
-                let (value, mass, residual) = principal(&matrix)?;
+                let (value, mass, residual) = if iterate {
+                    let mut copied = vec![0.0; places];
+                    krylov::principal(places, |x, out| gain.linear(weights, x, out, &mut copied))?
+                } else {
+                    let mut matrix = Mat::<f64>::zeros(places, places);
+                    for (&p, (row, column)) in &*gain.mutation.matrix() {
+                        matrix[(row, column)] = p * weights[column];
+                    }
+                    principal(&matrix)?
+                };
                 Ok(Stationary { mass, growth: value.ln() + scale, residual })
             }
             Dynamics::Replicator(operator) => {
                 let cells = operator.diagonal.len();
-                let mut matrix = Mat::<f64>::zeros(cells, cells);
-                for (i, &d) in operator.diagonal.iter().enumerate() {
-                    matrix[(i, i)] = d;
-                    if i > 0 {
-                        matrix[(i, i - 1)] = operator.exchange;
-                        matrix[(i - 1, i)] = operator.exchange;
+                let (value, on_cells, residual) = if iterate {
+                    krylov::principal(cells, |x, out| operator.apply(x, out))?
+                } else {
+                    let (mut matrix, mut unit, mut column) =
+                        (Mat::<f64>::zeros(cells, cells), vec![0.0; cells], vec![0.0; cells]);
+                    for j in 0..cells {
+                        unit[j] = 1.0;
+                        operator.apply(&unit, &mut column);
+                        column.iter().enumerate().for_each(|(i, entry)| matrix[(i, j)] = *entry);
+                        unit[j] = 0.0;
                     }
-                }
-                let (value, on_cells, residual) = principal(&matrix)?;
+                    principal(&matrix)?
+                };
                 let mut mass = vec![0.0; places];
-                mass[self.grid.cells()].copy_from_slice(&on_cells);
+                self.cells().iter().zip(&on_cells).for_each(|(place, m)| mass[*place] = *m);
                 Ok(Stationary { mass, growth: value - operator.shift + operator.largest, residual })
             }
             Dynamics::Still => Err(unsupported("the stationary law without selection: every law is stationary")),
+            Dynamics::Published { .. } | Dynamics::Staggered(_) => {
+                Err(unsupported("the stationary law of published donors or a staggered clock"))
+            }
         }
     }
 }

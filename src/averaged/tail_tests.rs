@@ -45,7 +45,7 @@ fn jump_form_solves_the_equation_in_physical_time() {
     // Nothing here knows of the linear clock.
     let run = solver(toy(), 100, Weight::ClosedForm, 1e-11);
     let weights = run.effective.scaled_weights().unwrap().0;
-    let mutation = MutationOperator::new(&run.problem.mutation[0], &run.grid).unwrap();
+    let mutation = MutationOperator::new(&run.problem.mutation, &run.grid).unwrap();
     let mut masses = run.mass().to_vec();
     let rhs = |_: f64, rho: &[f64], out: &mut [f64]| {
         let mean: f64 = rho.iter().zip(&weights).map(|(m, w)| m * w).sum();

@@ -12,7 +12,7 @@ use crate::exact::generations::Generations;
 use crate::exact::riccati::QuadraticFitness as Riccati;
 use crate::exact::{perron, propagator, truncation};
 use crate::frame::{Frame, Solver};
-use crate::grid::{Axis, HyperGrid, MutationOperator};
+use crate::grid::{Axis, Cells, HyperGrid, MutationOperator, ThetaGrid};
 use crate::problem::*;
 
 /// `L = ½(θ − h)²`, `F = −(θ − ½)²`, β = 1, κ = 1, Gaussian mutation 0.2, h uniform on [−1, 1] at first.
@@ -32,12 +32,12 @@ pub(super) fn toy() -> Population {
     }
 }
 
-pub(super) fn theta() -> Axis {
-    Axis::uniform("theta", -6.0, 6.0, 512).unwrap()
+pub(super) fn theta() -> ThetaGrid {
+    Axis::uniform("theta", -6.0, 6.0, 512).unwrap().into()
 }
 
-pub(super) fn solver(problem: Population, cells: usize, weight: Weight, tolerance: f64) -> Averaged {
-    let grid = HyperGrid::new(problem.h[0], cells).unwrap();
+pub(super) fn solver(problem: Population, cells: impl Into<Cells>, weight: Weight, tolerance: f64) -> Averaged {
+    let grid = HyperGrid::new(&problem.h, cells).unwrap();
     Averaged::new(problem, grid, Settings { weight, tolerance }).unwrap()
 }
 
@@ -54,7 +54,7 @@ pub(super) fn l1(a: &[f64], b: &[f64]) -> f64 {
 pub(super) fn jump_matrix(solver: &Averaged) -> sprs::CsMat<f64> {
     let logs = solver.effective.log_weight.as_ref().unwrap();
     let top = logs.iter().copied().fold(f64::MIN, f64::max);
-    let mutation = MutationOperator::new(&solver.problem.mutation[0], &solver.grid).unwrap();
+    let mutation = MutationOperator::new(&solver.problem.mutation, &solver.grid).unwrap();
     let n = logs.len();
     let (mut matrix, mut column) = (sprs::TriMat::new((n, n)), vec![0.0; n]);
     for (j, log) in logs.iter().enumerate() {
@@ -79,7 +79,7 @@ fn jump_form_against_the_exact_propagator() {
             let mut run = solver(problem.clone(), 200, Weight::ClosedForm, tolerance);
             let times = [1.0, 2.0, 5.0];
             let exact = propagator::jump(&jump_matrix(&run), 1.0, run.mass(), &times.map(|t| t * kappa)).unwrap();
-            let (mut errors, width) = (Vec::new(), run.grid.axis.width());
+            let (mut errors, width) = (Vec::new(), run.grid.axes[0].axis.width());
             let mut visit = |frame: &Frame<'_>| {
                 let mass: Vec<f64> = frame.get("density", "rho").unwrap().iter().map(|rho| rho * width).collect();
                 errors.push(l1(&mass, &exact[errors.len()].mass) / tolerance);
@@ -108,7 +108,7 @@ fn replicator_against_the_exact_propagator(start: Law) {
     problem.mutation = vec![Kernel::Diffusion { diffusion: 0.05 }];
     for tolerance in [1e-3, 1e-5, 1e-8, 1e-11, 1e-13] {
         let start = solver(problem.clone(), 200, Weight::ClosedForm, tolerance);
-        let (exchange, fitness) = (0.05 / start.grid.axis.width().powi(2), start.effective.fitness.clone());
+        let (exchange, fitness) = (0.05 / start.grid.axes[0].axis.width().powi(2), start.effective.fitness.clone());
         let shift = 2.0 * exchange + 60.0;
         let matrix = |x: &[f64], out: &mut [f64]| {
             for i in 0..200 {
@@ -171,7 +171,7 @@ fn replicator_form_is_of_second_order_in_the_grid() {
     let law = Law::Gaussian { mean: mean + 0.5, std: variance.sqrt() };
     let error = |cells: usize| {
         let end = at(solver(problem.clone(), cells, Weight::ClosedForm, 1e-12), &[1.0]);
-        l1(end.mass(), &end.grid.masses(&law).unwrap())
+        l1(end.mass(), &end.grid.masses(std::slice::from_ref(&law)).unwrap())
     };
     let errors = [100, 200, 400].map(error);
     for pair in errors.windows(2) {
@@ -203,7 +203,7 @@ fn truncation_of_a_gaussian() {
     let events = Selection::Events { rule: Rule::Truncation { fraction: 0.25 }, clock: Clock::Periodic { every: 1.0 } };
     problem.selection = events;
     problem.evaluation.sees = Sees::Effective;
-    let quadrature = Weight::Quadrature { theta: Axis::uniform("theta", -6.0, 6.0, 240).unwrap() };
+    let quadrature = Weight::Quadrature { theta: Axis::uniform("theta", -6.0, 6.0, 240).unwrap().into() };
     let end = at(solver(problem.clone(), 600, quadrature.clone(), 1e-8), &[1.0]);
     let moments = |solver: &Averaged| {
         let mean: f64 = solver.mass().iter().zip(&solver.grid.points).map(|(m, h)| m * h).sum();
@@ -229,7 +229,7 @@ fn truncation_with_a_poisson_clock_keeps_mass_and_sign() {
     let mut problem = toy();
     problem.selection =
         Selection::Events { rule: Rule::Truncation { fraction: 0.25 }, clock: Clock::Poisson { rate: 1.0 } };
-    let axis = Axis::uniform("theta", -5.0, 5.0, 80).unwrap();
+    let axis = ThetaGrid::from(Axis::uniform("theta", -5.0, 5.0, 80).unwrap());
     let coarse = at(solver(problem.clone(), 60, Weight::Quadrature { theta: axis.clone() }, 1e-5), &[2.0]);
     let fine = at(solver(problem, 60, Weight::Quadrature { theta: axis }, 1e-8), &[2.0]);
     assert!((coarse.mass().iter().sum::<f64>() - 1.0).abs() < 1e-14);
@@ -305,9 +305,9 @@ fn price_equation() {
 
 #[test]
 fn a_narrow_box_is_reported_with_the_mass_at_its_wall() {
-    let axis = Axis::uniform("theta", -1.2, 1.2, 128).unwrap();
+    let axis = ThetaGrid::from(Axis::uniform("theta", -1.2, 1.2, 128).unwrap());
     let end = at(solver(toy(), 60, Weight::Quadrature { theta: axis }, 1e-6), &[1.0]);
-    assert!(matches!(end.warnings(), [Warning::MassAtWall { .. }]), "{:?}", end.warnings());
+    assert!(matches!(end.warnings(), [Warning::WellCut { .. }, Warning::MassAtWall { .. }]), "{:?}", end.warnings());
 }
 
 proptest! {
@@ -340,7 +340,7 @@ proptest! {
         if form == 3 {
             problem.mutation = vec![Kernel::Diffusion { diffusion: 0.1 * spread }];
         }
-        let axis = Axis::uniform("theta", -6.0, 6.0, 60).unwrap();
+        let axis = ThetaGrid::from(Axis::uniform("theta", -6.0, 6.0, 60).unwrap());
         let run = |threads: usize| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| {

@@ -62,7 +62,7 @@ mod tests {
         let (law, width) = (Law::Gaussian { mean: 0.3, std: 0.5 }, 1e-3);
         let cells: Vec<f64> = (-4000..4000).map(|k| (f64::from(k) + 0.5) * width).collect();
         let mass: Vec<f64> = cells.iter().map(|x| law.mass(x - 0.5 * width, x + 0.5 * width)).collect();
-        let splitter = Splitter::new(&Rule::Truncation { fraction: 0.2 }, &cells).unwrap();
+        let mut splitter = Splitter::new(&Rule::Truncation { fraction: 0.2 }, &cells).unwrap();
         let (mut kept, mut copied) = (vec![0.0; mass.len()], vec![0.0; mass.len()]);
         splitter.split(&mass, &mut kept, &mut copied, 0.0).unwrap();
         let moment = |p: i32| -> f64 { (0..mass.len()).map(|i| (kept[i] + copied[i]) * cells[i].powi(p)).sum() };

@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use sprs::{CsMat, TriMat};
 
 use super::axis::Axis;
+use super::fitness::finite;
 use super::hyper::HyperGrid;
 use super::theta::ThetaGrid;
 use crate::error::{Error, Result};
@@ -79,7 +80,7 @@ pub(super) fn bernoulli(u: f64) -> f64 {
 }
 
 impl FokkerPlanck {
-    /// The operator of a problem with dθ = dh = 1.
+    /// The operator of a problem with dθ = 1.
     ///
     /// # Errors
     /// [`Error::NonFinite`] for a loss that is not a number at a cell, [`Error::RateUnderflow`], [`Error::Parameter`] for a
@@ -88,12 +89,13 @@ impl FokkerPlanck {
         let (cells, places) = (theta.len(), h.len());
         let mut up = zeros(cells * places);
         let mut down = zeros(cells * places);
-        for (place, &point) in h.points.iter().enumerate() {
-            let potential = Potential::new(problem, &ThetaGrid::from(theta.clone()), point)?;
+        let grid = ThetaGrid::from(theta.clone());
+        for (place, point) in h.iter().enumerate() {
+            let potential = Potential::new(problem, &grid, point)?;
             for j in 0..cells - 1 {
                 let u = potential.values[j + 1] - potential.values[j];
                 if !(u.abs() < LARGEST_DIFFERENCE) {
-                    return Err(Error::RateUnderflow { theta: theta.faces[j + 1], h: point, difference: u });
+                    return Err(Error::RateUnderflow { theta: theta.faces[j + 1], h: point[0], difference: u });
                 }
                 let scale = potential.diffusion / (theta.width() * theta.width());
                 up[j * places + place] = scale * bernoulli(u);
@@ -358,17 +360,10 @@ impl Potential {
     ///
     /// # Errors
     /// [`Error::NonFinite`], [`Error::Parameter`] as [`FokkerPlanck::new`].
-    pub fn new(problem: &Population, theta: &ThetaGrid, h: f64) -> Result<Self> {
-        let diffusion = problem.diffusion.positive_at("diffusion", &[h])?;
-        let scale = problem.mobility.positive_at("mobility", &[h])? / diffusion;
-        let values = theta.iter().map(|t| {
-            let value = problem.loss.value(t, &[h]);
-            if value.is_finite() {
-                Ok(scale * value)
-            } else {
-                Err(Error::NonFinite { quantity: "loss", value, theta: t.to_vec(), h: vec![h], time: 0.0 })
-            }
-        });
+    pub fn new(problem: &Population, theta: &ThetaGrid, h: &[f64]) -> Result<Self> {
+        let diffusion = problem.diffusion.positive_at("diffusion", h)?;
+        let scale = problem.mobility.positive_at("mobility", h)? / diffusion;
+        let values = theta.iter().map(|t| finite("loss", problem.loss.value(t, h), t, h).map(|value| scale * value));
         Ok(Self { values: values.collect::<Result<_>>()?, diffusion })
     }
 

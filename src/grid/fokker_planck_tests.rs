@@ -80,7 +80,7 @@ proptest! {
             let (mass, before) = (sum(&column(&x)), sum(&column(&b)));
             prop_assert!((mass / before - 1.0).abs() < 1e-13, "mass {mass} of {before}"); // 96 cells × rounding
             // One enormous step lands on the Gibbs density, relative to its largest cell.
-            let gibbs = Potential::new(&problem, &ThetaGrid::from(theta.clone()), h.points[place]).unwrap().gibbs();
+            let gibbs = Potential::new(&problem, &theta.clone().into(), h.point(place)).unwrap().gibbs();
             if exponent > 11.0 && a < 4.0 * d {
                 for (x, g) in column(&x).iter().zip(&gibbs) {
                     prop_assert!((x / before - g).abs() < 1e-8, "{x} {g}"); // barriers up to 8 D: relaxation times e⁸, of 1e11

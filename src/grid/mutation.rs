@@ -1,11 +1,11 @@
-//! Mutation on cells: a column-stochastic matrix on the masses of one hyperparameter.
+//! Mutation of one hyperparameter on cells: a column-stochastic matrix on its masses.
 
 use multiversion::multiversion;
 use rayon::prelude::*;
 use sprs::{CsMat, TriMat};
 
 use super::fokker_planck::PARALLEL_FROM;
-use super::hyper::HyperGrid;
+use super::hyper_axis::HyperAxis;
 use crate::error::Result;
 use crate::numerics::sum::sum;
 use crate::problem::{Domain, Ends, Kernel};
@@ -14,15 +14,15 @@ use crate::problem::{Domain, Ends, Kernel};
 const NEGLIGIBLE: f64 = 1e-16;
 
 /// Cells a task.
-const TASK: usize = 16_384;
+pub(super) const TASK: usize = 16_384;
 
-/// `M_h` on masses: `matrix[i, j]` is the probability that a mutant of place `j` lands in place `i`.
+/// `M_h` of one hyperparameter on masses: `matrix[i, j]` is the probability that a mutant of place `j` lands in place `i`.
 ///
 /// Columns sum to 1 to rounding. Gaussian kernels at least one cell wide use point values of the kernel between centres, which
 /// is spectrally accurate for smooth densities; narrower ones at reflecting ends use three points with the exact variance; all
 /// others average the exact cumulative function over the source cell (second order).
 #[derive(Debug, Clone)]
-pub struct MutationOperator {
+pub struct AxisMutation {
     matrix: CsMat<f64>,
     band: Option<Band>,
     identity: bool,
@@ -39,12 +39,12 @@ struct Band {
     scale: Vec<f64>,
 }
 
-impl MutationOperator {
+impl AxisMutation {
     /// The operator of a kernel on a grid. Diffusion and `None` give the identity.
     ///
     /// # Errors
     /// [`crate::Error::Parameter`] for parameters out of range.
-    pub fn new(kernel: &Kernel, grid: &HyperGrid) -> Result<Self> {
+    pub fn new(kernel: &Kernel, grid: &HyperAxis) -> Result<Self> {
         kernel.validated(&grid.domain)?;
         let identity = matches!(kernel, Kernel::None | Kernel::Diffusion { .. });
         if let Kernel::Sequence(parts) = kernel {
@@ -99,7 +99,7 @@ impl MutationOperator {
         self.work(input, Some(weights), output)
     }
 
-    fn work(&self, input: &[f64], weights: Option<&[f64]>, output: &mut [f64]) -> f64 {
+    pub(super) fn work(&self, input: &[f64], weights: Option<&[f64]>, output: &mut [f64]) -> f64 {
         // A whole number of vectors a task: enough work to be worth handing to a thread, and the same for any number of them.
         let rows = (TASK / self.matrix.cols()).max(1) * self.matrix.cols();
         let weights_of = |task: usize| weights.map(|w| &w[task * rows..]);
@@ -116,7 +116,8 @@ impl MutationOperator {
         }
     }
 
-    fn lines(&self, input: &[f64], weights: Option<&[f64]>, output: &mut [f64], line: &mut Vec<f64>) -> f64 {
+    /// Whole vectors, one after the other, on this thread; `line` is working memory.
+    pub(super) fn lines(&self, input: &[f64], weights: Option<&[f64]>, output: &mut [f64], line: &mut Vec<f64>) -> f64 {
         let places = self.matrix.cols();
         let mut total = 0.0;
         for (row, (output, input)) in output.chunks_exact_mut(places).zip(input.chunks_exact(places)).enumerate() {
@@ -147,7 +148,7 @@ fn multiply(matrix: &CsMat<f64>, input: &[f64], output: &mut [f64]) {
 }
 
 impl Band {
-    fn new(kernel: &Kernel, grid: &HyperGrid) -> Option<Self> {
+    fn new(kernel: &Kernel, grid: &HyperAxis) -> Option<Self> {
         let mirror = match grid.domain.ends {
             Ends::Reflect => true,
             Ends::Retry => false,
@@ -267,7 +268,7 @@ fn convolve(half: &[f64], line: &[f64], output: &mut [f64]) {
 }
 
 /// The column of a source place from the cumulative function, averaged over the source cell.
-fn averaged_column(kernel: &Kernel, grid: &HyperGrid, source: usize, column: &mut [f64]) {
+fn averaged_column(kernel: &Kernel, grid: &HyperAxis, source: usize, column: &mut [f64]) {
     let (a, b) = grid.faces(source);
     let domain = &grid.domain;
     let (low, high) = (grid.axis.low(), grid.axis.high());

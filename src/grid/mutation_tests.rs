@@ -5,8 +5,8 @@ use proptest::test_runner::RngSeed;
 use super::*;
 use crate::problem::Law;
 
-fn grid(ends: Ends, cells: usize) -> HyperGrid {
-    HyperGrid::new(Domain::linear(0.25, 2.25, ends), cells).unwrap()
+fn grid(ends: Ends, cells: usize) -> HyperAxis {
+    HyperAxis::new("h", Domain::linear(0.25, 2.25, ends), cells).unwrap()
 }
 
 fn kernels() -> Vec<Kernel> {
@@ -27,7 +27,7 @@ fn columns_sum_to_one_and_entries_are_not_negative() {
     for ends in [Ends::Reflect, Ends::Clip, Ends::Retry] {
         for kernel in kernels() {
             let grid = grid(ends, 50);
-            let operator = MutationOperator::new(&kernel, &grid).unwrap();
+            let operator = AxisMutation::new(&kernel, &grid).unwrap();
             let columns = operator.matrix().transpose_view().to_csr();
             for column in columns.outer_iterator() {
                 let sum: f64 = column.iter().map(|(_, p)| p).sum();
@@ -43,7 +43,7 @@ fn fast_path_is_the_matrix() {
     for ends in [Ends::Reflect, Ends::Retry] {
         for kernel in kernels() {
             let grid = grid(ends, 77);
-            let operator = MutationOperator::new(&kernel, &grid).unwrap();
+            let operator = AxisMutation::new(&kernel, &grid).unwrap();
             let input: Vec<f64> = (0..2 * grid.len()).map(|k| (k as f64 * 0.7).sin().abs()).collect();
             let (mut fast, mut slow) = (vec![0.0; input.len()], vec![0.0; input.len()]);
             operator.apply(&input, &mut fast);
@@ -62,7 +62,7 @@ fn gaussian_steps_have_their_variance() {
     // Far from the ends the variance of one mutation is exact for every width of the kernel.
     for std in [0.005, 0.03, 0.04, 0.1] {
         let grid = grid(Ends::Reflect, 64);
-        let operator = MutationOperator::new(&Kernel::Gaussian { std }, &grid).unwrap();
+        let operator = AxisMutation::new(&Kernel::Gaussian { std }, &grid).unwrap();
         let mut input = vec![0.0; 64];
         input[32] = 1.0;
         let mut output = vec![0.0; 64];
@@ -82,7 +82,7 @@ proptest! {
         let ends = [Ends::Reflect, Ends::Clip, Ends::Retry][ends];
         let kernel = &kernels()[which];
         let grid = grid(ends, 64);
-        let operator = MutationOperator::new(kernel, &grid).unwrap();
+        let operator = AxisMutation::new(kernel, &grid).unwrap();
         let law = Law::Uniform { low: 0.75, high: 1.75 };
         let mut output = vec![0.0; grid.len()];
         operator.apply(&grid.masses(&law).unwrap(), &mut output);

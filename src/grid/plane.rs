@@ -26,7 +26,7 @@ const TASK: usize = 1 << 15;
 ///
 /// Systems with `A` are solved whole, without splitting of directions, by elimination in nested dissection order without
 /// subtraction (Grassmann, Taksar & Heyman 1985; George 1973), so mass and the Gibbs masses survive any stiffness. Memory: 4
-/// numbers a cell and place, about 80 for factors at 128² cells, 115 at 256².
+/// numbers a cell and place, and for factors 66 at 128² cells, 100 at 256² ([`PlaneFokkerPlanck::bytes`]).
 #[derive(Debug, Clone)]
 pub struct PlaneFokkerPlanck {
     shape: [usize; 2],
@@ -97,16 +97,17 @@ impl PlaneFokkerPlanck {
         self.places
     }
 
-    /// Bytes that an operator on such a grid needs: its own, those of the factors of one matrix, and those of the work of
-    /// one thread.
-    pub fn bytes(shape: [usize; 2], places: usize) -> [usize; 3] {
-        let (factors, work) = Dissection::new(shape[0], shape[1], places).bytes();
-        [4 * shape[0] * shape[1] * places * size_of::<f64>(), factors, work]
+    /// Bytes that an operator on such a grid takes: its rates, the factors of one matrix, and the work of one thread.
+    /// Nothing of that size is built.
+    pub fn bytes(shape: [usize; 2], places: u64) -> [u64; 3] {
+        let [factors, work] = Dissection::bytes(shape[0], shape[1], places);
+        let cells = (shape[0] as u64).saturating_mul(shape[1] as u64);
+        [places.saturating_mul(cells).saturating_mul(4 * size_of::<f64>() as u64), factors, work]
     }
 
     /// Bytes of the factors of one matrix.
-    pub fn factor_bytes(&self) -> usize {
-        self.dissection.bytes().0
+    pub fn factor_bytes(&self) -> u64 {
+        Dissection::bytes(self.shape[0], self.shape[1], self.places as u64)[0]
     }
 
     /// `out = A f`.

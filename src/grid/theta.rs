@@ -1,7 +1,7 @@
 //! The grid of the parameters: a product of one or two axes.
 
 use super::axis::Axis;
-use super::hyper::axis_masses;
+use super::hyper_axis::axis_masses;
 use crate::error::{Error, Result};
 use crate::problem::Law;
 
@@ -92,6 +92,11 @@ impl ThetaGrid {
     pub fn point(&self, cell: usize) -> &[f64] {
         let dimension = self.dimension();
         &self.points[cell * dimension..(cell + 1) * dimension]
+    }
+
+    /// The centres, `dimension` numbers each, one after the other.
+    pub fn points(&self) -> &[f64] {
+        &self.points
     }
 
     /// The centres, in order.

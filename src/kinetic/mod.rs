@@ -5,6 +5,11 @@
 //! ```
 //! Space: exponentially fitted finite volumes in θ, cell masses in h. Time: variable-step SBDF of orders 1 to 3; training and
 //! the loss by events are implicit, the gain is extrapolated. The density is non-negative and its mass 1 at any ε.
+//!
+//! With two parameters a factorisation costs as much as several steps. So the steps there lie on a ladder of powers of two,
+//! and the formulas have a leading coefficient that depends on the step alone (Jackson & Sacks-Davis 1980): few matrices occur.
+//! Where there is training alone (without selection, between the events of a periodic clock) its exponential takes the place
+//! of all steps ([`Propagator`](crate::grid::Propagator)).
 
 mod control;
 mod factors;
@@ -12,21 +17,20 @@ mod frames;
 mod gain;
 mod initial;
 mod ladder;
-mod memory;
 mod multistep;
 mod stationary;
 mod stepper;
 
 pub use control::{Statistics, Steps};
-pub use memory::bytes_needed;
 pub use stationary::Stationary;
 
 use crate::error::{Error, Result, Warning, require};
 use crate::frame::{Frame, Solver, Visit};
-use crate::grid::{FokkerPlanck, HyperGrid, PlaneFokkerPlanck, Potential, ThetaGrid, ThetaOperator};
+use crate::grid::{Cells, HyperGrid, ThetaGrid, ThetaOperator, Wells, well_cut};
 use crate::numerics::buffer::{Buffer, copy};
+use crate::numerics::memory;
 use crate::numerics::sum::sum;
-use crate::problem::{Clock, Population, whole_periods};
+use crate::problem::{Clock, Inheritance, Population, Regions, Rule, Selection, whole_periods};
 use control::Control;
 use gain::Slow;
 use stepper::{Operators, Stepper};
@@ -34,9 +38,9 @@ use stepper::{Operators, Stepper};
 /// Mass in the outermost θ cells from which [`Warning::MassAtWall`] is given.
 const WALL_MASS_ALLOWED: f64 = 1e-8;
 
-/// The joint equation of a population problem with dθ = dh = 1 on a grid.
+/// The joint equation of a population problem with one or two parameters and one or two hyperparameters on a grid.
 ///
-/// Fields shown (densities per unit of θ and h; `f` is row-major, θ slowest):
+/// Fields shown (densities per unit of θ and h, also on log axes; row-major, θ slowest):
 ///
 /// | group | fields | axes |
 /// |---|---|---|
@@ -44,8 +48,20 @@ const WALL_MASS_ALLOWED: f64 = 1e-8;
 /// | `marginal_h` | `rho`; `rho_atom` where ends clip | `h`; `end` |
 /// | `marginal_theta` | `rho` | `theta` |
 /// | `moments` | `mass`, `mean_h`, `var_h`, `mean_theta`, `var_theta`, `cov_theta_h`, `mean_fitness`, `mean_loss`, `free_energy`, `minimum` | |
+/// | `diagnostics` | `entropy`, `diversity`, `effective_sample_size` | |
+/// | `wells` | `probability`, after [`Kinetic::with_regions`] | `region` |
 ///
-/// Memory: 16 arrays of the size of the grid at most, 18 for rules on ranks.
+/// With two hyperparameters the axes are `h_1`, `h_2`; moments of h are arrays on `h_component`, `cov_theta_h` is one on
+/// `theta_component`, `h_component`, and there is the matrix `cov_h(h_component, h_component_2)`. Where ends clip, `mass` of
+/// all places, atoms at edges and corners included, takes the place of the atoms: `density/mass(theta, place_1, place_2)`,
+/// per unit of θ, and `marginal_h/mass(place_1, place_2)`. (An axis of θ is likewise `theta_1`, `theta_2` where there are two.)
+///
+/// Diagnostics: `entropy` is `−Σ m log(m/v)` over the places of the h-marginal with masses m and volumes v (widths in h; 1
+/// along axes on which the place is an atom). `diversity` is `2 Σ_k Var(y_k)/(width of the domain in y_k)²`, the mean squared
+/// distance of two random members, y the coordinate of the scale of h_k. `effective_sample_size` is `⟨w⟩²/⟨w²⟩`; rules on ranks
+/// replace a known share and show 1.
+///
+/// Memory: [`Kinetic::memory`].
 #[derive(Debug, Clone)]
 pub struct Kinetic {
     problem: Population,
@@ -59,62 +75,88 @@ pub struct Kinetic {
     /// Events that have happened (periodic clock).
     events: u64,
     coordinates: frames::Coordinates,
+    wells: Option<Wells>,
     wall: Option<Warning>,
+    cut: Option<Warning>,
 }
 
 impl Kinetic {
-    /// States the equation of `problem` on `theta` × (`h_cells` cells over the domain of h) and puts the initial law on it.
+    /// States the equation of `problem` on `theta` × (`h_cells` cells over the domain of each hyperparameter) and puts the
+    /// initial law on it.
     ///
     /// # Errors
-    /// Those of [`Population::validated`], [`Axis::uniform`], [`FokkerPlanck::new`] and of the initial law
-    /// ([`Error::InitialMassOutside`]); [`Error::Unsupported`] for dθ or dh above 1 and for evaluations that have no mean field.
-    pub fn new(problem: Population, theta: impl Into<ThetaGrid>, h_cells: usize, steps: Steps) -> Result<Self> {
-        let theta = theta.into();
-        let problem = problem.validated()?;
+    /// Those of [`Population::validated`], [`HyperGrid::new`], [`ThetaOperator::new`] and of the initial law
+    /// ([`Error::InitialMassOutside`]); [`Error::Shape`] for axes that are not one a parameter;
+    /// [`Error::TooMuchMemory`]; [`Error::Unsupported`] for dθ or dh above what it holds, and for evaluations that have no mean field.
+    pub fn new(
+        problem: Population,
+        theta: impl Into<ThetaGrid>,
+        h_cells: impl Into<Cells>,
+        steps: Steps,
+    ) -> Result<Self> {
+        let (problem, theta) = (problem.validated()?, theta.into());
         steps.validated()?;
-        if problem.h.len() != 1 || problem.loss.dimension() > 2 {
-            return Err(Error::Unsupported {
-                solver: "the kinetic equation",
-                what: format!("{} parameters and {} hyperparameters", problem.loss.dimension(), problem.h.len()),
-                instead: "at most two and one; use agents for more",
-            });
-        }
+        theta.validated(problem.loss.dimension())?;
+        let unsupported = |what, instead| Err(Error::Unsupported { solver: "the kinetic equation", what, instead });
         if !problem.evaluation.is_plain() {
-            return Err(Error::Unsupported {
-                solver: "the kinetic equation",
-                what: format!("{:?}", problem.evaluation),
-                instead: "let selection see the present fitness without noise, or use agents",
-            });
+            let instead = "let selection see the present fitness without noise, or use averaged::Averaged (published donors, F̄) or agents";
+            return unsupported(format!("{:?}", problem.evaluation), instead);
         }
         if let Some((_, clock @ Clock::Staggered { .. })) = problem.events() {
-            return Err(Error::Unsupported {
-                solver: "the kinetic equation",
-                what: format!("{clock:?}"),
-                instead: "a Poisson or periodic clock, or agents",
-            });
+            return unsupported(format!("{clock:?}"), "a Poisson or periodic clock, or averaged::Averaged or agents");
         }
-        let h = HyperGrid::new(problem.h[0], h_cells)?;
-        theta.validated(problem.loss.dimension())?;
-        let fast = match theta.axes() {
-            [first, second] => {
-                ThetaOperator::Plane(PlaneFokkerPlanck::new([first, second], h.len(), |place, values| {
-                    let potential = Potential::new(&problem, &theta, h.points[place])?;
-                    values.copy_from_slice(&potential.values);
-                    Ok(potential.diffusion)
-                })?)
-            }
-            axes => ThetaOperator::Line(FokkerPlanck::new(&problem, &axes[0], &h)?),
-        };
+        let h_cells = h_cells.into();
+        // Before anything of that size is asked for.
+        memory::ensure("the joint equation", Self::memory(&problem, &theta, h_cells.places(&problem.h)))?;
+        let h = HyperGrid::new(&problem.h, h_cells)?;
+        let fast = ThetaOperator::new(&problem, &theta, &h)?;
         let slow = Slow::new(&problem, &theta, &h)?;
         let density = initial::masses(&problem, &theta, &h)?;
         let operators = Operators { fast, slow, epsilon: problem.epsilon };
         let stepper = Stepper::new(&operators);
         let coordinates = frames::Coordinates::new(&theta, &h);
         let control = Control::new(steps);
-        let mut this =
-            Self { problem, theta, h, operators, stepper, control, origin: 0.0, events: 0, coordinates, wall: None };
+        let cut = well_cut(&problem, &theta, &h);
+        let mut this = Self {
+            problem,
+            theta,
+            h,
+            operators,
+            stepper,
+            control,
+            origin: 0.0,
+            events: 0,
+            coordinates,
+            wells: None,
+            wall: None,
+            cut,
+        };
         this.restart(copy(&density))?;
         Ok(this)
+    }
+
+    /// Bytes that a run takes at most, of a problem on these cells of θ and so many places of h ([`Cells::places`]): 16
+    /// arrays of the size of the grid and those of the rule, and two for a frame. For dθ = 2 also four of rates, and the
+    /// factors of two matrices ([`PlaneFokkerPlanck`](crate::grid::PlaneFokkerPlanck)), or of one if two take more than 2 GiB.
+    pub fn memory(problem: &Population, theta: &ThetaGrid, places: u64) -> u64 {
+        let rule = match problem.events().map(|(rule, _)| rule) {
+            Some(rule) if !rule.is_weight() => 7,
+            Some(Rule::Annealed { .. }) => 2,
+            _ => 1,
+        };
+        let fresh = u64::from(problem.inheritance == Inheritance::Hyperparameters);
+        let arrays = places.saturating_mul(theta.len() as u64).saturating_mul(8 * (18 + rule + fresh));
+        let [first, second] = theta.axes() else { return arrays };
+        let training_alone = matches!(problem.selection, Selection::Off);
+        arrays.saturating_add(factors::bytes([first.len(), second.len()], places, training_alone))
+    }
+
+    /// Shows, from now on, the probability of each of these regions of θ, as `wells/probability(region)`; the names stand in
+    /// the description of the axis `region`.
+    #[must_use]
+    pub fn with_regions(mut self, regions: &Regions) -> Self {
+        self.wells = Some(Wells::new(regions, &self.theta));
+        self
     }
 
     /// The problem.
@@ -122,7 +164,7 @@ impl Kinetic {
         &self.problem
     }
 
-    /// The θ cells.
+    /// The cells of θ.
     pub fn theta(&self) -> &ThetaGrid {
         &self.theta
     }
@@ -180,9 +222,9 @@ impl Kinetic {
         &self.control.statistics
     }
 
-    /// What a user should know: mass at a wall, mass moved by the limiter above the rounding.
+    /// What a user should know: mass at a wall, wells outside the box, mass moved by the limiter above the rounding.
     pub fn warnings(&self) -> Vec<Warning> {
-        let mut warnings: Vec<Warning> = self.wall.iter().cloned().collect();
+        let mut warnings: Vec<Warning> = self.wall.iter().chain(&self.cut).cloned().collect();
         if self.stepper.moved > 1e-12 {
             warnings.push(Warning::MassMoved { mass: self.stepper.moved, time: self.time() });
         }
@@ -208,6 +250,23 @@ impl Kinetic {
     }
 
     fn advance(&mut self, to: f64, horizon: f64) -> Result<()> {
+        // The gain of a rule that changes in time has kinks of its own: the history of steps ends there.
+        let breaks = match self.problem.events() {
+            Some((Rule::Annealed { beta }, Clock::Poisson { .. })) => beta.breaks().to_vec(),
+            _ => Vec::new(),
+        };
+        for time in breaks {
+            if time > self.time() && time < to {
+                self.advance_smoothly(time, horizon)?;
+                let state = self.stepper.take_state();
+                self.origin = time;
+                self.restart(state)?;
+            }
+        }
+        self.advance_smoothly(to, horizon)
+    }
+
+    fn advance_smoothly(&mut self, to: f64, horizon: f64) -> Result<()> {
         if to <= self.time() {
             return Ok(());
         }
@@ -218,9 +277,8 @@ impl Kinetic {
     }
 
     fn watch_walls(&mut self) {
-        let (n, masses) = (self.h.len(), self.stepper.state());
-        let at_wall = masses.chunks_exact(n).enumerate().filter(|(cell, _)| self.theta.at_wall(*cell));
-        let mass: f64 = at_wall.map(|(_, row)| sum(row)).sum();
+        let rows = self.stepper.state().chunks_exact(self.h.len()).enumerate();
+        let mass: f64 = rows.filter(|(cell, _)| self.theta.at_wall(*cell)).map(|(_, row)| sum(row)).sum();
         let worst = if let Some(Warning::MassAtWall { mass, .. }) = self.wall { mass } else { WALL_MASS_ALLOWED };
         if mass > worst {
             self.wall = Some(Warning::MassAtWall { mass, time: self.time(), allowed: WALL_MASS_ALLOWED });
@@ -258,7 +316,7 @@ impl Solver for Kinetic {
                 self.event(event)?;
             }
             self.advance(time, horizon)?;
-            let frame = frames::frame(self)?;
+            let frame = self.frame()?;
             if visit(&frame)?.is_break() {
                 break;
             }
@@ -273,7 +331,8 @@ impl Kinetic {
     /// # Errors
     /// [`Error::NonFinite`] if the loss or fitness is not a number at a cell.
     pub fn frame(&self) -> Result<Frame<'static>> {
-        frames::frame(self)
+        let weights = self.operators.slow.effective_sample_size(self.stepper.state(), self.time())?;
+        frames::frame(self, weights)
     }
 }
 
@@ -282,4 +341,8 @@ mod plane_tests;
 #[cfg(test)]
 mod property_tests;
 #[cfg(test)]
+mod rank_tests;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod two_tests;

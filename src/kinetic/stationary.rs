@@ -46,6 +46,9 @@ impl Kinetic {
             Selection::Events { clock: Clock::Poisson { rate }, .. } if rate <= 0.0 => {
                 return unsupported("events at rate 0", "it is ρ(h) G_h(θ) for any ρ");
             }
+            Selection::Events { ref rule, .. } if !rule.is_steady() => {
+                return unsupported("a rule that changes in time", "run in time instead");
+            }
             _ => {}
         }
         let mut operators = self.operators.clone();

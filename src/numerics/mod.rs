@@ -3,6 +3,7 @@
 pub(crate) mod buffer;
 pub(crate) mod dissection;
 pub(crate) mod gmres;
+pub mod memory;
 pub mod normal;
 pub mod ode;
 pub mod rosenbrock;

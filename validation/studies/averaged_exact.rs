@@ -42,7 +42,7 @@ fn states(
 ) -> learning_dynamics::Result<(Averaged, Vec<Vec<f64>>, Vec<f64>)> {
     let grid = HyperGrid::new(problem.h[0], cells)?;
     let mut averaged = Averaged::new(problem.clone(), grid, Settings { weight: weight.clone(), tolerance })?;
-    let width = averaged.grid.axis.width();
+    let width = averaged.grid.axes[0].axis.width();
     let (mut masses, mut moments) = (Vec::new(), Vec::new());
     averaged.run(times, &mut |frame| {
         masses.push(frame.get("density", "rho").unwrap_or(&[]).iter().map(|rho| rho * width).collect());
@@ -66,7 +66,7 @@ fn wells() -> Population {
 fn propagators(report: &mut Report, cells: usize) -> Result<Panel, Box<dyn Error>> {
     let times = [0.3, 1.0, 3.0, 8.0];
     let tolerances: Vec<f64> = (2..=11).map(|k| 10f64.powi(-k)).collect();
-    let weight = Weight::Quadrature { theta: Axis::uniform("theta", -4.0, 4.0, 200)? };
+    let weight = Weight::Quadrature { theta: Axis::uniform("theta", -4.0, 4.0, 200)?.into() };
     let mut panel =
         Panel::new("Against the exact propagator", "tolerance", "largest L1 error at 4 times").log_x().log_y();
     let replicator = Population {
@@ -76,9 +76,9 @@ fn propagators(report: &mut Report, cells: usize) -> Result<Panel, Box<dyn Error
     };
     for (name, problem) in [("jump form", wells()), ("replicator form", replicator)] {
         let (averaged, ..) = states(&problem, cells, &weight, 1e-2, &[])?;
-        let start = averaged.grid.masses(&problem.initial.h[0])?;
+        let start = averaged.grid.masses(&problem.initial.h)?;
         let exact: Vec<Vec<f64>> = if let Selection::Replicator { beta } = problem.selection {
-            let a = 0.01 / averaged.grid.axis.width().powi(2);
+            let a = 0.01 / averaged.grid.axes[0].axis.width().powi(2);
             let growth: Vec<f64> = averaged.effective.fitness.iter().map(|f| beta * f).collect();
             let low = growth.iter().copied().fold(f64::INFINITY, f64::min);
             let high = growth.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -94,8 +94,8 @@ fn propagators(report: &mut Report, cells: usize) -> Result<Panel, Box<dyn Error
             propagator::replicator(&product, norm, shift, &start, &times)?.into_iter().map(|p| p.mass).collect()
         } else {
             let (weights, _) = averaged.effective.scaled_weights()?;
-            let mutation = MutationOperator::new(&problem.mutation[0], &averaged.grid)?;
-            let matrix = mutation.matrix();
+            let mutation = MutationOperator::new(&problem.mutation, &averaged.grid)?;
+            let matrix = &*mutation.matrix();
             let product = |x: &[f64], out: &mut [f64]| {
                 out.fill(0.0);
                 for (&p, (row, column)) in matrix {
@@ -168,7 +168,7 @@ fn cases() -> Vec<Case> {
         let mut problem = generations.clone();
         problem.selection = Selection::Replicator { beta: 1.0 };
         problem.mutation = vec![Kernel::Diffusion { diffusion }];
-        (problem, Weight::Formula(Arc::new(log_weight)))
+        (problem, Weight::Formula(Arc::new(move |h: &[f64]| log_weight(h[0]))))
     };
     let times: Vec<f64> = (0..=12).map(|k| 0.25 * f64::from(k)).collect();
     let pairs = |at: &dyn Fn(f64) -> (f64, f64)| times.iter().flat_map(|t| <[f64; 2]>::from(at(*t))).collect();

@@ -41,7 +41,7 @@ fn double_well(beta: f64, diffusion: f64) -> Population {
 }
 
 fn theta(half_width: f64, cells: usize) -> Outcome<Weight> {
-    Ok(Weight::Quadrature { theta: Axis::uniform("theta", -half_width, half_width, cells)? })
+    Ok(Weight::Quadrature { theta: Axis::uniform("theta", -half_width, half_width, cells)?.into() })
 }
 
 fn logs(effective: &Effective) -> Outcome<&[f64]> {
@@ -85,7 +85,7 @@ fn agreement(report: &mut Report, level: Level, h: &[f64]) -> Outcome<Panel> {
     let table = Axis::uniform("theta", -4.0, 4.0, 2000)?;
     let wells = double_well(1.0, 0.3);
     let reference = Effective::new(&wells, h, &theta(4.0, 2000)?)?;
-    let draw = Weight::Population { particles, seed: SEED, theta: Some(table) };
+    let draw = Weight::Population { particles, seed: SEED, theta: Some(table.into()) };
     let population = by(draw.clone())?;
     let mut scores = Vec::new();
     for (estimate, exact) in [(&population, &closed), (&Effective::new(&wells, h, &draw)?, &reference)] {

@@ -55,7 +55,7 @@ fn kinetic(problem: Population, end: f64, tolerance: f64) -> learning_dynamics::
 /// The limit on the same grids, so that their errors cancel.
 fn limit(problem: Population, end: f64) -> Outcome<Averaged> {
     let grid = HyperGrid::new(problem.h[0], CELLS)?;
-    let settings = Settings { weight: Weight::Quadrature { theta: theta()? }, tolerance: 1e-10 };
+    let settings = Settings { weight: Weight::Quadrature { theta: theta()?.into() }, tolerance: 1e-10 };
     let mut solver = Averaged::new(problem, grid, settings)?;
     record(&mut solver, &[end])?;
     Ok(solver)
@@ -181,7 +181,7 @@ fn periodic(report: &mut Report, level: Level) -> Outcome<[Panel; 2]> {
     let axis_t = axis("period", "T_s/epsilon", &times);
     report.data(Field::array("periodic", "distance", "L1 distance of the h-marginal", &[&axis_t], distances.clone()));
     let h = &rho.grid.points;
-    let width = rho.grid.axis.width();
+    let width = rho.grid.axes[0].axis.width();
     let density = |mass: &[f64]| -> Vec<f64> { mass.iter().map(|m| m / width).collect() };
     let place = axis("h", "hyperparameter", h);
     let mut densities = Panel::new(&format!("Periodic clock, {EVENTS} events"), "h", "density of h").x_range(-2.0, 2.0);

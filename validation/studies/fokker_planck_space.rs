@@ -68,6 +68,7 @@ fn orders(report: &mut Report, level: Level) -> Result<Panel, Box<dyn Error>> {
             let run = solve(&training(1.0), half, (cells, 2), Steps::Tolerance(TOLERANCE), end)?;
             let exact: Vec<f64> = run
                 .theta()
+                .axis(0)
                 .faces
                 .windows(2)
                 .flat_map(|face| {

@@ -226,7 +226,7 @@ fn histograms(report: &mut Report) -> Outcome<()> {
     let mut kinetic = Kinetic::new(problem.clone(), theta, 240, Steps::Tolerance(1e-4))?;
     let end = 10.0 * every;
     record(&mut kinetic, &[end])?;
-    let width = kinetic.h().axis.width();
+    let width = kinetic.h().axes[0].axis.width();
     let density: Vec<f64> = kinetic.marginal_h().iter().map(|m| m / width).collect();
     let h = kinetic.h().points.clone();
     let bins = 60;

@@ -151,7 +151,7 @@ fn run(level: Level) -> Outcome<Report> {
 /// Symmetric w̄: none for the mean, S* for the variance.
 fn floors(report: &mut Report, level: Level) -> Outcome<()> {
     let cells = level.pick(300, 600);
-    let symmetric: Weight = Weight::Formula(Arc::new(|h: f64| -4.0 * h * h));
+    let symmetric: Weight = Weight::Formula(Arc::new(|h: &[f64]| -4.0 * h[0] * h[0]));
     let (mean, variance) = stationary(symmetric, STEP, cells)?;
     report
         .gate(
@@ -180,7 +180,8 @@ fn floors(report: &mut Report, level: Level) -> Outcome<()> {
 fn offsets(report: &mut Report, level: Level) -> Outcome<Panel> {
     let sizes = [0.02, 0.04, 0.08, 0.16, 0.32];
     let cells = level.pick(400, 800);
-    let log_weight: Weight = Weight::Formula(Arc::new(|h: f64| -0.5 * LAMBDA * h * h + GAMMA * h * h * h));
+    let log_weight: Weight =
+        Weight::Formula(Arc::new(|h: &[f64]| -0.5 * LAMBDA * h[0] * h[0] + GAMMA * h[0] * h[0] * h[0]));
     let offsets = sizes
         .par_iter()
         .map(|&size| Ok(stationary(log_weight.clone(), size, cells)?.0))

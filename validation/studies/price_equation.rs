@@ -87,7 +87,7 @@ fn problem(selection: Selection, mutation: Kernel) -> Population {
 
 /// θ and h of each cell of the joint grid.
 fn places(kinetic: &Kinetic) -> (Vec<f64>, Vec<f64>) {
-    let pairs = kinetic.theta().centres.iter().flat_map(|&t| kinetic.h().points.iter().map(move |&h| (t, h)));
+    let pairs = kinetic.theta().points().iter().flat_map(|&t| kinetic.h().points.iter().map(move |&h| (t, h)));
     pairs.unzip()
 }
 

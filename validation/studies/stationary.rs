@@ -64,12 +64,12 @@ fn averaged(report: &mut Report, cells: usize) -> Result<Panel, Box<dyn Error>> 
     };
     let source = "EQUATIONS 1d; Bürger (2000)";
     for (name, field, problem) in [("jump form", "jump", wells(1.0)), ("replicator form", "replicator", replicator)] {
-        let mut averaged = start(&problem, cells, Weight::Quadrature { theta: theta()? })?;
+        let mut averaged = start(&problem, cells, Weight::Quadrature { theta: theta()?.into() })?;
         let stationary = averaged.stationary()?;
         let initial = averaged.mass().to_vec();
         // All eigenvalues at once, and the growth of the linear propagator.
         let (exact, grown) = if let Selection::Replicator { beta } = problem.selection {
-            let a = 0.02 / averaged.grid.axis.width().powi(2);
+            let a = 0.02 / averaged.grid.axes[0].axis.width().powi(2);
             let last = cells - 1;
             let diagonal: Vec<f64> = (averaged.effective.fitness.iter().enumerate())
                 .map(|(i, f)| beta * f - if i == 0 || i == last { a } else { 2.0 * a })
@@ -88,9 +88,9 @@ fn averaged(report: &mut Report, cells: usize) -> Result<Panel, Box<dyn Error>> 
             (perron::tridiagonal(&diagonal, &vec![a; last])?, grown)
         } else {
             let (weights, scale) = averaged.effective.scaled_weights()?;
-            let mutation = MutationOperator::new(&problem.mutation[0], &averaged.grid)?;
+            let mutation = MutationOperator::new(&problem.mutation, &averaged.grid)?;
             let mut matrix = TriMat::new((cells, cells));
-            for (&p, (row, column)) in mutation.matrix() {
+            for (&p, (row, column)) in &*mutation.matrix() {
                 matrix.add_triplet(row, column, p * weights[column]);
             }
             let matrix = matrix.to_csr();
@@ -141,8 +141,9 @@ fn averaged(report: &mut Report, cells: usize) -> Result<Panel, Box<dyn Error>> 
                 0.0,
             )
             .why("transients at t = 400, e^{−gap·t} with a gap of about 0.06, are e^{−24}");
-        let density = |masses: &[f64]| masses.iter().map(|m| m / averaged.grid.axis.width()).collect::<Vec<f64>>();
-        let h = &averaged.grid.axis.centres;
+        let density =
+            |masses: &[f64]| masses.iter().map(|m| m / averaged.grid.axes[0].axis.width()).collect::<Vec<f64>>();
+        let h = &averaged.grid.axes[0].axis.centres;
         panel = panel.line(&format!("{name}, eigenvector"), h, &density(&stationary.mass)).dashed(
             &format!("{name}, long run"),
             h,
@@ -167,7 +168,7 @@ fn closed_forms(report: &mut Report) -> Result<(), Box<dyn Error>> {
     let mut quadratic_fitness = periodic.clone();
     quadratic_fitness.selection = Selection::Replicator { beta: 1.0 };
     quadratic_fitness.mutation = vec![Kernel::Diffusion { diffusion: 0.03 }];
-    let formula = Weight::Formula(Arc::new(|h| -0.6 * (h - 1.0) * (h - 1.0)));
+    let formula = Weight::Formula(Arc::new(|h: &[f64]| -0.6 * (h[0] - 1.0) * (h[0] - 1.0)));
     let cases = [
         ("Gaussian generations", "Lande (1975)", periodic, Weight::ClosedForm, star, toy.log_mean_weight((1.0, star))),
         (
@@ -211,7 +212,7 @@ fn closed_forms(report: &mut Report) -> Result<(), Box<dyn Error>> {
 fn joint(report: &mut Report, level: Level) -> Result<Panel, Box<dyn Error>> {
     let cells = 64;
     let epsilons = [1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-8];
-    let limit = start(&wells(1.0), cells, Weight::Quadrature { theta: theta()? })?.stationary()?.mass;
+    let limit = start(&wells(1.0), cells, Weight::Quadrature { theta: theta()?.into() })?.stationary()?.mass;
     let tolerance = level.pick(1e-6, 1e-8);
     let found: Vec<(f64, f64)> = epsilons
         .par_iter()

@@ -297,11 +297,12 @@ fn explicit(problem: &Population, cells: usize, end: f64) -> Result<Vec<f64>, Bo
     let theta = Axis::uniform("theta", -HALF, HALF, cells)?;
     let start = Kinetic::new(problem.clone(), theta.clone(), cells, Steps::Tolerance(1e-2))?;
     let grid = HyperGrid::new(problem.h[0], cells)?;
-    let mutation = MutationOperator::new(&problem.mutation[0], &grid)?;
+    let mutation = MutationOperator::new(&problem.mutation, &grid)?;
     let Some((rule, _)) = problem.events() else { return Err("the problem has no events".into()) };
     let fitness: Vec<f64> =
         theta.centres.iter().flat_map(|t| grid.points.iter().map(|h| problem.fitness.value(&[*t], &[*h]))).collect();
-    let Splitter::Weights { weights, .. } = Splitter::new(rule, &fitness)? else { return Err("not a weight".into()) };
+    let mut splitter = Splitter::new(rule, &fitness)?;
+    let weights = splitter.weights(0.0)?.ok_or("not a weight")?.to_vec();
     let mut masses = start.masses().to_vec();
     let scratch = RefCell::new((vec![0.0; masses.len()], mutation));
     let rhs = |_: f64, f: &[f64], out: &mut [f64]| {

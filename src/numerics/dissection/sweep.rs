@@ -1,6 +1,7 @@
 //! Factors of a tree of fronts, and the two sweeps over them.
 
-use super::front::{VECTOR, Vector, eliminate, grain, padded, spread, stride, vector_done};
+use super::front::{VECTOR, Vector, eliminate, padded, spread, stride, vector_done};
+use super::size::{entries, from_grain};
 use super::tree::{Node, Tree};
 use super::{Matrix, Workspace};
 use crate::numerics::buffer::{Buffer, zeros};
@@ -9,34 +10,16 @@ use crate::numerics::buffer::{Buffer, zeros};
 #[derive(Debug, Clone)]
 pub(super) struct Lanes {
     /// A node: `1/p` of its pivots, then for each pivot the rates out of it to what is eliminated later.
-    forward: Buffer,
+    pub(super) forward: Buffer,
     /// A node: for each row `j` but the first, last to first, its `u_jk` for the pivots `k < j`.
-    backward: Buffer,
-}
-
-/// Entries of a node in the forward and in the backward sweep.
-fn entries<const W: usize>(node: &Node) -> (usize, usize) {
-    let (p, size) = (node.pivots, node.size);
-    let forward: usize = (0..p).map(|k| padded::<W>(size) - from_grain::<W>(k + 1)).sum();
-    let backward: usize = (1..size).map(|j| padded::<W>(j.min(p))).sum();
-    (padded::<W>(p) + forward, backward)
-}
-
-/// The last multiple of a vector up to `k`.
-const fn from_grain<const W: usize>(k: usize) -> usize {
-    k / grain::<W>() * grain::<W>()
-}
-
-/// Numbers in the forward and in the backward factors.
-pub(super) fn numbers<const W: usize>(tree: &Tree) -> (usize, usize) {
-    let sums = tree.nodes.iter().map(entries::<W>).fold((0, 0), |(a, b), (c, d)| (a + c, b + d));
-    (sums.0 * W, sums.1 * W)
+    pub(super) backward: Buffer,
 }
 
 impl Lanes {
     pub fn new<const W: usize>(tree: &Tree) -> Self {
-        let (forward, backward) = numbers::<W>(tree);
-        Self { forward: zeros(forward), backward: zeros(backward) }
+        let sums = tree.nodes.iter().map(|node| entries::<W>(node.pivots, node.size));
+        let (forward, backward) = sums.fold((0, 0), |(a, b), (c, d)| (a + c, b + d));
+        Self { forward: zeros(forward * W), backward: zeros(backward * W) }
     }
 
     /// Factorises the matrices of `W` places.
@@ -59,7 +42,7 @@ impl Lanes {
             eliminate::<W>(front, local, inverse, p, size);
             scatter::<W>(tree, node, local, excess);
             keep::<W>(node, front, row, stack);
-            let (f, b) = entries::<W>(node);
+            let (f, b) = entries::<W>(p, size);
             let (here, rest) = std::mem::take(&mut forward).split_at_mut(f * W);
             forward = rest;
             write_forward::<W>(node, front, row, inverse, here);

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 /// Boxes of at most this many cells are eliminated whole. Measured on 128² and 256²: 8 to 24 take the same time, and the larger
 /// ones a quarter more memory.
-const LEAF: usize = 12;
+pub(super) const LEAF: usize = 12;
 
 /// No position.
 const NOWHERE: u32 = u32::MAX;

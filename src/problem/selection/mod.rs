@@ -10,6 +10,7 @@ use crate::error::{Error, Result, require};
 
 mod cells;
 mod donors;
+mod ranks;
 
 pub use cells::Splitter;
 pub use donors::{DonorTable, KEPT};
