@@ -1,6 +1,7 @@
 //! The Fokker–Planck operator of two parameters on cell masses, and its implicit solution.
 
 use multiversion::multiversion;
+use rayon::prelude::*;
 use sprs::{CsMat, TriMat};
 
 use super::axis::Axis;
@@ -8,7 +9,6 @@ use super::fokker_planck::{Content, PARALLEL_FROM, Shift, Term, bernoulli, combi
 use crate::error::Result;
 use crate::numerics::buffer::{Buffer, zeros};
 use crate::numerics::dissection::{Dissection, Factors, Matrix, Rates};
-use rayon::prelude::*;
 
 /// Numbers a task.
 const TASK: usize = 1 << 15;
@@ -129,6 +129,9 @@ impl PlaneFokkerPlanck {
             for cell in 0..cells - next {
                 let at = cell * self.places + place;
                 let (up, down) = (self.up[axis][at], self.down[axis][at]);
+                if up == 0.0 && down == 0.0 {
+                    continue; // the end of a row
+                }
                 matrix.add_triplet(cell + next, cell, up);
                 matrix.add_triplet(cell, cell, -up);
                 matrix.add_triplet(cell, cell + next, down);
@@ -188,22 +191,16 @@ fn content(places: &[[f64; 2]]) -> Content {
 /// `x = Σ rhs·vector`, and the side sum.
 fn sum_terms(terms: &[Term<'_>], side: Option<&mut [f64]>, x: &mut [f64]) {
     let parallel = x.len() >= PARALLEL_FROM;
-    let tasks = x.chunks_mut(TASK).enumerate().map(|(task, x)| (task * TASK, x));
-    match side {
-        Some(side) => {
-            let tasks = tasks.zip(side.chunks_mut(TASK));
-            if parallel {
-                let tasks: Vec<_> = tasks.collect();
-                tasks.into_par_iter().for_each(|((at, x), side)| sum_part(terms, at, x, side));
-            } else {
-                tasks.for_each(|((at, x), side)| sum_part(terms, at, x, side));
-            }
-        }
-        None if parallel => {
-            let tasks: Vec<_> = tasks.collect();
-            tasks.into_par_iter().for_each(|(at, x)| sum_part(terms, at, x, &mut []));
-        }
-        None => tasks.for_each(|(at, x)| sum_part(terms, at, x, &mut [])),
+    let mut sides = side.map(|side| side.chunks_mut(TASK));
+    let parts = x.chunks_mut(TASK).enumerate().map(|(task, x)| {
+        let side = sides.as_mut().and_then(Iterator::next).unwrap_or_default();
+        (task * TASK, x, side)
+    });
+    let parts: Vec<_> = parts.collect();
+    if parallel {
+        parts.into_par_iter().for_each(|(at, x, side)| sum_part(terms, at, x, side));
+    } else {
+        parts.into_iter().for_each(|(at, x, side)| sum_part(terms, at, x, side));
     }
 }
 

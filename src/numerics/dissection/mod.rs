@@ -206,7 +206,7 @@ impl Dissection {
     }
 
     fn solve_group(&self, matrix: Option<&Matrix<'_>>, group: &mut Group, x: Tile<'_>, from: usize) -> Vec<[f64; 2]> {
-        let wide = self.widths().iter().any(|(_, wide)| *wide);
+        let wide = Self::groups(self.places as u64).0 > 0;
         let lock = || self.work.lock().unwrap_or_else(PoisonError::into_inner);
         let spare = lock().pop();
         let mut work = spare.unwrap_or_else(|| Workspace::new(&self.tree, if wide { WIDE } else { 1 }));
