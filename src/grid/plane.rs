@@ -1,6 +1,7 @@
 //! The Fokker–Planck operator of two parameters on cell masses, and its implicit solution.
 
 use multiversion::multiversion;
+use rayon::prelude::*;
 use sprs::{CsMat, TriMat};
 
 use super::axis::Axis;
@@ -8,7 +9,6 @@ use super::fokker_planck::{Content, PARALLEL_FROM, Shift, Term, bernoulli, combi
 use crate::error::Result;
 use crate::numerics::buffer::{Buffer, zeros};
 use crate::numerics::dissection::{Dissection, Factors, Matrix, Rates};
-use rayon::prelude::*;
 
 /// Numbers a task.
 const TASK: usize = 1 << 15;
@@ -26,7 +26,7 @@ const TASK: usize = 1 << 15;
 ///
 /// Systems with `A` are solved whole, without splitting of directions, by elimination in nested dissection order without
 /// subtraction (Grassmann, Taksar & Heyman 1985; George 1973), so mass and the Gibbs masses survive any stiffness. Memory: 4
-/// numbers a cell and place, about 80 for factors at 128² cells, 115 at 256².
+/// numbers a cell and place, and for factors 66 at 128² cells, 100 at 256² ([`PlaneFokkerPlanck::bytes`]).
 #[derive(Debug, Clone)]
 pub struct PlaneFokkerPlanck {
     shape: [usize; 2],
@@ -97,16 +97,17 @@ impl PlaneFokkerPlanck {
         self.places
     }
 
-    /// Bytes that an operator on such a grid needs: its own, those of the factors of one matrix, and those of the work of
-    /// one thread.
-    pub fn bytes(shape: [usize; 2], places: usize) -> [usize; 3] {
-        let (factors, work) = Dissection::new(shape[0], shape[1], places).bytes();
-        [4 * shape[0] * shape[1] * places * size_of::<f64>(), factors, work]
+    /// Bytes that an operator on such a grid takes: its rates, the factors of one matrix, and the work of one thread.
+    /// Nothing of that size is built.
+    pub fn bytes(shape: [usize; 2], places: u64) -> [u64; 3] {
+        let [factors, work] = Dissection::bytes(shape[0], shape[1], places);
+        let cells = (shape[0] as u64).saturating_mul(shape[1] as u64);
+        [places.saturating_mul(cells).saturating_mul(4 * size_of::<f64>() as u64), factors, work]
     }
 
     /// Bytes of the factors of one matrix.
-    pub fn factor_bytes(&self) -> usize {
-        self.dissection.bytes().0
+    pub fn factor_bytes(&self) -> u64 {
+        Dissection::bytes(self.shape[0], self.shape[1], self.places as u64)[0]
     }
 
     /// `out = A f`.
@@ -128,6 +129,9 @@ impl PlaneFokkerPlanck {
             for cell in 0..cells - next {
                 let at = cell * self.places + place;
                 let (up, down) = (self.up[axis][at], self.down[axis][at]);
+                if up == 0.0 && down == 0.0 {
+                    continue; // the end of a row
+                }
                 matrix.add_triplet(cell + next, cell, up);
                 matrix.add_triplet(cell, cell, -up);
                 matrix.add_triplet(cell, cell + next, down);
@@ -187,22 +191,16 @@ fn content(places: &[[f64; 2]]) -> Content {
 /// `x = Σ rhs·vector`, and the side sum.
 fn sum_terms(terms: &[Term<'_>], side: Option<&mut [f64]>, x: &mut [f64]) {
     let parallel = x.len() >= PARALLEL_FROM;
-    let tasks = x.chunks_mut(TASK).enumerate().map(|(task, x)| (task * TASK, x));
-    match side {
-        Some(side) => {
-            let tasks = tasks.zip(side.chunks_mut(TASK));
-            if parallel {
-                let tasks: Vec<_> = tasks.collect();
-                tasks.into_par_iter().for_each(|((at, x), side)| sum_part(terms, at, x, side));
-            } else {
-                tasks.for_each(|((at, x), side)| sum_part(terms, at, x, side));
-            }
-        }
-        None if parallel => {
-            let tasks: Vec<_> = tasks.collect();
-            tasks.into_par_iter().for_each(|(at, x)| sum_part(terms, at, x, &mut []));
-        }
-        None => tasks.for_each(|(at, x)| sum_part(terms, at, x, &mut [])),
+    let mut sides = side.map(|side| side.chunks_mut(TASK));
+    let parts = x.chunks_mut(TASK).enumerate().map(|(task, x)| {
+        let side = sides.as_mut().and_then(Iterator::next).unwrap_or_default();
+        (task * TASK, x, side)
+    });
+    let parts: Vec<_> = parts.collect();
+    if parallel {
+        parts.into_par_iter().for_each(|(at, x, side)| sum_part(terms, at, x, side));
+    } else {
+        parts.into_iter().for_each(|(at, x, side)| sum_part(terms, at, x, side));
     }
 }
 

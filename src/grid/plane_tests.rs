@@ -85,3 +85,28 @@ fn a_rate_that_underflows_is_no_harm() {
     // All have come down to the first row.
     x[..8].iter().for_each(|x| assert_abs_diff_eq!(*x, 8.0, epsilon = 1e-9)); // 1 of 1e12
 }
+
+/// Made symmetric by the Gibbs weights the matrix has a Cholesky factor, at moderate potentials.
+#[test]
+fn agrees_with_a_sparse_cholesky_factor() {
+    use faer::prelude::Solve;
+    use faer::sparse::{SparseColMat, Triplet};
+    let (operator, potentials) = operator([31, 26], 1);
+    let (n, c) = (31 * 26, 10.0);
+    let weights: Vec<f64> = potentials[0].iter().map(|v| (-0.5 * v).exp()).collect();
+    let generator = operator.generator(0);
+    let entries = generator.iter().filter(|(_, (i, j))| i >= j).map(|(value, (i, j))| {
+        let diagonal = if i == j { 1.0 } else { 0.0 };
+        Triplet::new(i, j, diagonal - c * value * weights[j] / weights[i])
+    });
+    let matrix = SparseColMat::<usize, f64>::try_new_from_triplets(n, n, &entries.collect::<Vec<_>>()).unwrap();
+    let b: Vec<f64> = (0..n).map(|k| ((k * 7919) % 1013) as f64 / 1013.0).collect();
+    let mut exact = faer::Mat::from_fn(n, 1, |i, _| b[i] / weights[i]);
+    matrix.sp_cholesky(faer::Side::Lower).unwrap().solve_in_place(exact.as_mut());
+    let mut x = vec![0.0; n];
+    let shift = Shift { q: 1.0, decay: None, c };
+    operator.solve(shift, &[Term::new(1.0, &b)], None, &mut operator.factors(), &mut x);
+    for k in 0..n {
+        assert_abs_diff_eq!(x[k], exact[(k, 0)] * weights[k], epsilon = 1e-11); // rounding of either, largest x about 2
+    }
+}

@@ -2,8 +2,12 @@
 
 use sprs::CsMat;
 
-use super::fokker_planck::FokkerPlanck;
+use super::fokker_planck::{FokkerPlanck, Potential};
+use super::hyper::HyperGrid;
 use super::plane::PlaneFokkerPlanck;
+use super::theta::ThetaGrid;
+use crate::error::Result;
+use crate::problem::Population;
 
 /// The Fokker–Planck operator on the masses `f[θ][h]` of a grid.
 #[derive(Debug, Clone)]
@@ -15,6 +19,22 @@ pub enum ThetaOperator {
 }
 
 impl ThetaOperator {
+    /// The operator of a problem with as many parameters as `theta` has axes, one or two.
+    ///
+    /// # Errors
+    /// Those of [`FokkerPlanck::new`]; rates that underflow are refused for dθ = 1 only.
+    pub fn new(problem: &Population, theta: &ThetaGrid, h: &HyperGrid) -> Result<Self> {
+        let [first, second] = theta.axes() else {
+            return Ok(Self::Line(FokkerPlanck::new(problem, theta.axis(0), h)?));
+        };
+        let plane = PlaneFokkerPlanck::new([first, second], h.len(), |place, values| {
+            let potential = Potential::new(problem, theta, h.point(place))?;
+            values.copy_from_slice(&potential.values);
+            Ok(potential.diffusion)
+        })?;
+        Ok(Self::Plane(plane))
+    }
+
     /// Number of θ cells.
     pub fn cells(&self) -> usize {
         match self {

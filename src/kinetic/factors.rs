@@ -1,11 +1,11 @@
 //! Factors of the matrices of the steps, kept as long as they may serve again.
 
-use crate::grid::{Content, Factors, PlaneFactors, Shift, Term, ThetaOperator};
+use crate::grid::{Content, Factors, PlaneFactors, PlaneFokkerPlanck, Shift, Term, ThetaOperator};
 
-/// Sets of factors kept at most for dθ = 2: two orders or step lengths between which a run goes to and fro, and the present.
-pub(super) const SETS: usize = 3;
+/// Sets of factors kept at most for dθ = 2: the two step lengths between which a run goes to and fro.
+const SETS: u64 = 2;
 /// Bytes of all sets together; one is kept whatever it takes.
-pub(super) const BYTES: usize = 2 << 30;
+const BYTES: u64 = 2 << 30;
 /// Matrices whose `q` agree to this are the same: step lengths are differences of times, and rounded.
 const SAME: f64 = 1e-9;
 
@@ -83,7 +83,7 @@ impl Kept {
     }
 
     /// One set of factors for another use.
-    pub fn plane_set(&mut self, operator: &crate::grid::PlaneFokkerPlanck) -> Option<&mut PlaneFactors> {
+    pub fn plane_set(&mut self, operator: &PlaneFokkerPlanck) -> Option<&mut PlaneFactors> {
         let Self::Plane { sets, .. } = self else { return None };
         if sets.is_empty() {
             sets.push(operator.factors());
@@ -93,6 +93,14 @@ impl Kept {
 }
 
 /// How many sets of so many bytes are kept.
-pub(super) fn sets(bytes: usize) -> usize {
-    (BYTES / bytes.max(1)).clamp(1, SETS)
+fn sets(bytes: u64) -> usize {
+    (BYTES / bytes.max(1)).clamp(1, SETS) as usize
+}
+
+/// Bytes of the rates of an operator with dθ = 2, and of all factors and workspaces of a run.
+pub(super) fn bytes(shape: [usize; 2], places: u64, training_alone: bool) -> u64 {
+    let [rates, factors, work] = PlaneFokkerPlanck::bytes(shape, places);
+    let kept = if training_alone { 1 } else { sets(factors) as u64 };
+    let work = work.saturating_mul(rayon::current_num_threads() as u64);
+    rates.saturating_add(factors.saturating_mul(kept)).saturating_add(work)
 }

@@ -171,7 +171,7 @@ impl Stepper {
         let shift = Shift { q, decay: operators.slow.decay.as_deref(), c };
         let content = self.factors.solve(&operators.fast, shift, &terms, residual.as_deref_mut(), &mut state);
         if !content.total.is_finite() {
-            return Err(Error::Library { library: "kinetic", message: format!("the density overflowed at t = {now}") });
+            return Err(overflow(now));
         }
         if content.negative > 0.0 {
             limit(&mut state, self.places);
@@ -207,16 +207,20 @@ impl Stepper {
     }
 
     /// Goes to `time` (since the restart) by the exponential of the training of two parameters, where there is nothing else.
-    pub fn propagate(&mut self, operators: &Operators, propagator: &mut Propagator, time: f64) {
-        let ThetaOperator::Plane(plane) = &operators.fast else { return };
-        let Some(factors) = self.factors.plane_set(plane) else { return };
+    pub fn propagate(&mut self, operators: &Operators, propagator: &mut Propagator, time: f64, now: f64) -> Result<()> {
+        let ThetaOperator::Plane(plane) = &operators.fast else { return Ok(()) };
+        let Some(factors) = self.factors.plane_set(plane) else { return Ok(()) };
         let length = (time - self.times[0]) / operators.epsilon;
         let content = propagator.propagate(plane, length, factors, &mut self.states[0]);
+        if !content.total.is_finite() {
+            return Err(overflow(now));
+        }
         if content.negative > 0.0 {
             limit(&mut self.states[0], self.places);
         }
         self.moved += content.negative;
         self.times[0] = time;
+        Ok(())
     }
 
     pub fn accept(&mut self, trial: Trial) {
@@ -241,6 +245,10 @@ impl Stepper {
         self.free.extend(trial.residual);
         self.free.push(trial.gain.1);
     }
+}
+
+fn overflow(now: f64) -> Error {
+    Error::Library { library: "kinetic", message: format!("the density overflowed at t = {now}") }
 }
 
 /// Adds `a·x + b·y` to a residual; returns its `Σ|r|` and `Σ_h |Σ_θ r|`.

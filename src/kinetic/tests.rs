@@ -220,20 +220,3 @@ fn mass_at_a_wall_is_reported_with_its_number() {
     let warnings = kinetic.warnings();
     assert!(matches!(warnings[..], [Warning::MassAtWall { mass, .. }, ..] if mass > 1e-8), "{warnings:?}");
 }
-
-#[test]
-#[ignore]
-fn bits_tmp() {
-    for (k, e) in [1.0, 1e-2, 1e-8].into_iter().enumerate() {
-        let mut p = joint(e);
-        for s in [Steps::Tolerance(1e-4), Steps::Uniform(0.07), Steps::Mesh(vec![0.1, 0.3, 1.0, 2.0])] {
-            if k == 1 {
-                p.selection = Selection::Replicator { beta: 0.5 };
-                p.mutation = vec![Kernel::Diffusion { diffusion: 0.02 }];
-            }
-            let run = solve(&p, 48, s, 3.0);
-            let h = run.masses().iter().fold(0u64, |h, x| h.rotate_left(5) ^ x.to_bits());
-            println!("bits {k} {h:x} {:?}", run.statistics().steps);
-        }
-    }
-}

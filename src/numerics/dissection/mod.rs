@@ -1,6 +1,7 @@
 //! Direct solution of `diag(q + decay) − cA` for generators `A` with rates between neighbours on a rectangle of cells.
 
 mod front;
+mod size;
 mod sweep;
 mod tree;
 
@@ -11,6 +12,7 @@ use ndarray::{ArrayViewMut2, Axis as Along};
 use rayon::prelude::*;
 
 use front::stride;
+use size::Size;
 use sweep::Lanes;
 use tree::{Link, Tree};
 
@@ -19,7 +21,7 @@ use crate::numerics::buffer::{Buffer, zeros};
 /// Matrices factorised together, one a lane of a vector register.
 pub(crate) const WIDE: usize = 8;
 /// From so many matrices on, those that do not fill a vector are filled up by copies.
-const FILLED_FROM: usize = 4;
+const FILLED_FROM: u64 = 4;
 
 /// Rates between neighbouring cells, `[cell][place]` at the lower cell of each pair: `up` out of it, `down` into it.
 #[derive(Debug, Clone, Copy)]
@@ -146,28 +148,29 @@ impl Dissection {
         Self { tree: Arc::new(Tree::new(rows, columns)), places, work: Arc::default() }
     }
 
+    /// Wide and single groups of so many places.
+    fn groups(places: u64) -> (u64, u64) {
+        let (whole, rest) = (places / WIDE as u64, places % WIDE as u64);
+        if rest >= FILLED_FROM { (whole + 1, 0) } else { (whole, rest) }
+    }
+
     /// Places of the groups, and whether they are wide.
-    fn widths(places: usize) -> Vec<(usize, bool)> {
-        let (whole, rest) = (places / WIDE, places % WIDE);
-        let mut widths = vec![(WIDE, true); whole];
-        if rest >= FILLED_FROM {
-            widths.push((rest, true));
-        } else {
-            widths.extend(vec![(1, false); rest]);
-        }
-        widths
+    fn widths(&self) -> Vec<(usize, bool)> {
+        let (wide, single) = Self::groups(self.places as u64);
+        let wide = (0..wide as usize).map(|group| (WIDE.min(self.places - group * WIDE), true));
+        wide.chain((0..single).map(|_| (1, false))).collect()
     }
 
     /// Bytes of the factors of one matrix of each place, and of the workspace of each thread.
-    pub fn bytes(&self) -> (usize, usize) {
-        let number = size_of::<f64>();
-        let groups = Self::widths(self.places);
-        let wide = groups.iter().filter(|(_, wide)| *wide).count();
-        let factors = |(a, b): (usize, usize), groups: usize| (a + b) * groups * number;
-        let bytes = factors(sweep::numbers::<WIDE>(&self.tree), wide)
-            + factors(sweep::numbers::<1>(&self.tree), groups.len() - wide);
-        let lanes = if wide > 0 { WIDE } else { 1 };
-        (bytes, number * (front_numbers(&self.tree, lanes) + lanes * (self.tree.stack + self.tree.order.len())))
+    pub fn bytes(rows: usize, columns: usize, places: u64) -> [u64; 2] {
+        let (wide, single) = Self::groups(places);
+        let (of_wide, of_single) = (Size::new::<WIDE>(rows, columns), Size::new::<1>(rows, columns));
+        let cells = (rows as u64).saturating_mul(columns as u64);
+        let number = size_of::<f64>() as u64;
+        let factors = |size: Size, groups: u64| size.forward.saturating_add(size.backward).saturating_mul(groups);
+        let work = if wide > 0 { of_wide.work::<WIDE>(cells) } else { of_single.work::<1>(cells) };
+        let factors = factors(of_wide, wide).saturating_add(factors(of_single, single));
+        [factors.saturating_mul(number), work.saturating_mul(number)]
     }
 
     /// Room for factors.
@@ -175,14 +178,14 @@ impl Dissection {
         let group = |(_, wide)| {
             if wide { Group::Wide(Lanes::new::<WIDE>(&self.tree)) } else { Group::Single(Lanes::new::<1>(&self.tree)) }
         };
-        Factors { groups: Self::widths(self.places).into_iter().map(group).collect() }
+        Factors { groups: self.widths().into_iter().map(group).collect() }
     }
 
     /// Factorises if a matrix is given, and solves; `x` holds the right-hand sides (`[cell][place]`), then the solutions.
     ///
     /// Returns for each place `Σ x` and `Σ |min(x, 0)|`.
     pub fn solve(&self, matrix: Option<&Matrix<'_>>, factors: &mut Factors, x: &mut [f64]) -> Vec<[f64; 2]> {
-        let widths = Self::widths(self.places);
+        let widths = self.widths();
         let mut tiles = Vec::with_capacity(widths.len());
         let mut rest = ArrayViewMut2::from_shape((self.tree.order.len(), self.places), x).ok();
         let mut from = 0;
@@ -203,7 +206,7 @@ impl Dissection {
     }
 
     fn solve_group(&self, matrix: Option<&Matrix<'_>>, group: &mut Group, x: Tile<'_>, from: usize) -> Vec<[f64; 2]> {
-        let wide = Self::widths(self.places).iter().any(|(_, wide)| *wide);
+        let wide = Self::groups(self.places as u64).0 > 0;
         let lock = || self.work.lock().unwrap_or_else(PoisonError::into_inner);
         let spare = lock().pop();
         let mut work = spare.unwrap_or_else(|| Workspace::new(&self.tree, if wide { WIDE } else { 1 }));

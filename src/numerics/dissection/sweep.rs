@@ -1,6 +1,7 @@
 //! Factors of a tree of fronts, and the two sweeps over them.
 
-use super::front::{VECTOR, Vector, eliminate, grain, padded, spread, stride, vector_done};
+use super::front::{VECTOR, Vector, eliminate, padded, spread, stride, vector_done};
+use super::size::{entries, from_grain};
 use super::tree::{Node, Tree};
 use super::{Matrix, Workspace};
 use crate::numerics::buffer::{Buffer, zeros};
@@ -9,34 +10,16 @@ use crate::numerics::buffer::{Buffer, zeros};
 #[derive(Debug, Clone)]
 pub(super) struct Lanes {
     /// A node: `1/p` of its pivots, then for each pivot the rates out of it to what is eliminated later.
-    forward: Buffer,
+    pub(super) forward: Buffer,
     /// A node: for each row `j` but the first, last to first, its `u_jk` for the pivots `k < j`.
-    backward: Buffer,
-}
-
-/// Entries of a node in the forward and in the backward sweep.
-fn entries<const W: usize>(node: &Node) -> (usize, usize) {
-    let (p, size) = (node.pivots, node.size);
-    let forward: usize = (0..p).map(|k| padded::<W>(size) - from_grain::<W>(k + 1)).sum();
-    let backward: usize = (1..size).map(|j| padded::<W>(j.min(p))).sum();
-    (padded::<W>(p) + forward, backward)
-}
-
-/// The last multiple of a vector up to `k`.
-const fn from_grain<const W: usize>(k: usize) -> usize {
-    k / grain::<W>() * grain::<W>()
-}
-
-/// Numbers in the forward and in the backward factors.
-pub(super) fn numbers<const W: usize>(tree: &Tree) -> (usize, usize) {
-    let sums = tree.nodes.iter().map(entries::<W>).fold((0, 0), |(a, b), (c, d)| (a + c, b + d));
-    (sums.0 * W, sums.1 * W)
+    pub(super) backward: Buffer,
 }
 
 impl Lanes {
     pub fn new<const W: usize>(tree: &Tree) -> Self {
-        let (forward, backward) = numbers::<W>(tree);
-        Self { forward: zeros(forward), backward: zeros(backward) }
+        let sums = tree.nodes.iter().map(|node| entries::<W>(node.pivots, node.size));
+        let (forward, backward) = sums.fold((0, 0), |(a, b), (c, d)| (a + c, b + d));
+        Self { forward: zeros(forward * W), backward: zeros(backward * W) }
     }
 
     /// Factorises the matrices of `W` places.
@@ -59,11 +42,13 @@ impl Lanes {
             eliminate::<W>(front, local, inverse, p, size);
             scatter::<W>(tree, node, local, excess);
             keep::<W>(node, front, row, stack);
-            let (f, b) = entries::<W>(node);
+            let (f, b) = entries::<W>(p, size);
             let (here, rest) = std::mem::take(&mut forward).split_at_mut(f * W);
             forward = rest;
             write_forward::<W>(node, front, row, inverse, here);
-            let (here, rest) = std::mem::take(&mut backward).split_at_mut(b * W);
+            // Read from the last node to the first, and so stored.
+            let left = backward.len() - b * W;
+            let (rest, here) = std::mem::take(&mut backward).split_at_mut(left);
             backward = rest;
             write_backward::<W>(node, front, row, here);
         }
@@ -93,14 +78,12 @@ impl Lanes {
         }
         let mut factors = &self.backward[..];
         for node in tree.nodes.iter().rev() {
-            let (rest, mut here) = factors.split_at(factors.len() - entries::<W>(node).1 * W);
-            factors = rest;
             gather::<W>(tree, node, x, local);
             for j in (1..node.size).rev() {
                 let z = spread::<W>(&local[j * W..][..W]);
                 let len = padded::<W>(j.min(node.pivots)) * W;
-                let (row, rest) = here.split_at(len);
-                here = rest;
+                let (row, rest) = factors.split_at(len);
+                factors = rest;
                 add_multiple(&mut local[..len], z, row);
             }
             let first = node.first * W;
@@ -115,9 +98,11 @@ fn add_multiple(target: &mut [f64], z: Vector, factors: &[f64]) {
     let (target, _) = target.as_chunks_mut::<VECTOR>();
     let (factors, _) = factors.as_chunks::<VECTOR>();
     for (target, factors) in target.iter_mut().zip(factors) {
+        let mut sum = *target;
         for l in 0..VECTOR {
-            target[l] += z[l] * factors[l];
+            sum[l] += z[l] * factors[l];
         }
+        *target = sum;
         vector_done();
     }
 }

@@ -118,6 +118,22 @@ fn agrees_with_dense_elimination() {
 }
 
 #[test]
+fn sizes_are_known_beforehand() {
+    for (rows, columns) in [(1, 1), (1, 40), (5, 2), (13, 4), (33, 17), (64, 64), (50, 81)] {
+        let tree = Tree::new(rows, columns);
+        let (wide, single) = (Lanes::new::<WIDE>(&tree), Lanes::new::<1>(&tree));
+        for (lanes, size, width) in
+            [(&wide, Size::new::<WIDE>(rows, columns), WIDE as u64), (&single, Size::new::<1>(rows, columns), 1)]
+        {
+            assert_eq!([size.forward, size.backward], [lanes.forward.len() as u64, lanes.backward.len() as u64]);
+            assert_eq!([size.largest, size.stack], [tree.largest as u64, tree.stack as u64 * width]);
+        }
+    }
+    // Grids that could never be built are sized at once.
+    assert!(Dissection::bytes(1 << 20, 1 << 20, 1)[0] > 1 << 45);
+}
+
+#[test]
 fn lanes_do_what_single_matrices_do_bit_for_bit() {
     for (rows, columns, places) in [(19, 23, 8), (40, 37, 13), (24, 24, 19), (6, 7, 2)] {
         let grid = Grid::new(rows, columns, places, 20.0, 4);
