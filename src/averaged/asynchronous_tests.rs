@@ -100,7 +100,6 @@ fn agents_follow_the_same_equations() {
                     let mean = found.iter().map(|f| f[k]).sum::<f64>() / replicates as f64;
                     let square = found.iter().map(|f| (f[k] - mean).powi(2)).sum::<f64>();
                     let error = (square / (replicates * (replicates - 1)) as f64).sqrt();
-                    println!("{clock:?} {donors:?} {rule:?} {k}: {expected:.5} against {mean:.5} ± {error:.5}");
                     // Four standard errors (of eight: Student's 6), and half a step of 1/160 period at a speed of 0.4.
                     let allowed = 6.0 * error + 0.002;
                     assert!(
@@ -130,7 +129,6 @@ fn staggered_steps_meet_the_tolerance() {
             let looked = run(tolerance, &[0.123, 0.8, 1.777, 3.3]);
             assert!(l1(end.mass(), looked.mass()) < 1e-14);
         }
-        println!("{donors:?}: {errors:?}");
         for (error, tolerance) in errors.iter().zip([1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8]) {
             assert!(*error < tolerance, "{donors:?} {errors:?}");
         }

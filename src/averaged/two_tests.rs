@@ -79,7 +79,6 @@ fn large_stationary_laws_come_from_the_iteration() {
         };
         let both = run(problem.clone(), vec![50, 60]);
         let (first, second) = (run(alone(&problem, 0), vec![50]), run(alone(&problem, 1), vec![60]));
-        println!("residual {:e} growth error {:e}", both.residual, both.growth - first.growth - second.growth);
         assert!((both.growth - first.growth - second.growth).abs() < 1e-11);
         let gap = l1(&both.mass, &product(&first.mass, &second.mass));
         assert!(gap < 1e-10 && both.residual < 1e-13, "{gap:e}");

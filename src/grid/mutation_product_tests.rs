@@ -67,7 +67,7 @@ fn threads_do_not_matter() {
 
 #[test]
 fn factors_are_exact_shifts_on_a_log_axis() {
-    // 64 cells over six octaves: a factor of 2^(1/2) is a shift by 5.33 … and one of 2^(9/32) by exactly 3 cells.
+    // 64 cells over six octaves: a factor of 2^(9/32) is a shift by exactly 3 cells.
     let grid = HyperGrid::new(Domain::log(1.0 / 64.0, 1.0, Ends::Reflect), 64).unwrap();
     let up = 2f64.powf(9.0 / 32.0);
     let operator = MutationOperator::new(&[Kernel::Factor { factors: vec![up] }], &grid).unwrap();

@@ -101,13 +101,6 @@ fn one_event_is_of_second_order_in_the_cells() {
         let sizes = [32, 64, 128, 256, 512];
         let errors = sizes.map(|cells| errors(&rule, cells));
         let order = |k: usize, from: usize| (errors[from][k] / errors[4][k]).log2() / (4 - from) as f64;
-        println!(
-            "{rule:?}: spread {:?} order {:.2}; centres {:?} order {:.2}",
-            errors.map(|e| e[0]),
-            order(0, 0),
-            errors.map(|e| e[1]),
-            order(1, 0)
-        );
         // Over four halvings, as the place of the quantile within its cell makes single ones differ.
         assert!(order(0, 0) > 1.8, "{rule:?} {errors:?}");
         assert!(errors[4][0] < 0.1 * errors[4][1], "{rule:?} {errors:?}");
@@ -128,7 +121,6 @@ fn a_fitness_of_h_too_is_of_second_order() {
         };
         let fine = after(512);
         let errors = [64, 128, 256].map(|cells| distance(&after(cells), &fine));
-        println!("{rule:?}, F(θ,h): {errors:?}");
         assert!((errors[0] / errors[2]).log2() / 2.0 > 1.7, "{rule:?} {errors:?}");
     }
 }
