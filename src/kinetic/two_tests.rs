@@ -160,7 +160,7 @@ fn frames_of_two_hyperparameters() {
     assert_eq!(names("marginal_h", "mass"), ["place_1", "place_2"]);
     assert_eq!(names("moments", "mean_h"), ["h_component"]);
     assert_eq!(names("moments", "cov_h"), ["h_component", "h_component_2"]);
-    assert_eq!(names("moments", "cov_theta_h"), ["theta_component", "h_component"]);
+    assert_eq!(names("moments", "cov_theta_h"), ["h_component"]);
     assert!(names("moments", "mean_theta").is_empty());
     assert_eq!(names("wells", "probability"), ["region"]);
     let mass = frame.get("marginal_h", "mass").unwrap();
