@@ -75,7 +75,7 @@ pub struct Content {
 }
 
 /// `B(u) = u/(eᵘ − 1)`.
-fn bernoulli(u: f64) -> f64 {
+pub(super) fn bernoulli(u: f64) -> f64 {
     if u.abs() < 1e-12 { 1.0 - 0.5 * u } else { u / u.exp_m1() }
 }
 
@@ -232,7 +232,7 @@ const BLOCK: usize = 32;
 
 /// `y = Σ rhs × vector[at..]`, and the side sum if `side` is not empty.
 #[inline(always)]
-fn combine(terms: &[Term<'_>], at: usize, y: &mut [f64], side: &mut [f64]) {
+pub(super) fn combine(terms: &[Term<'_>], at: usize, y: &mut [f64], side: &mut [f64]) {
     let mut from = 0;
     while from + BLOCK <= y.len() {
         let (mut sum, mut other) = ([0.0; BLOCK], [0.0; BLOCK]);

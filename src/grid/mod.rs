@@ -8,7 +8,10 @@ mod hyper;
 mod hyper_axis;
 mod mutation;
 mod mutation_product;
+mod plane;
+mod propagator;
 mod theta;
+mod theta_operator;
 mod wells;
 
 pub use axis::Axis;
@@ -19,7 +22,10 @@ pub use hyper::{Cells, Domains, HyperGrid};
 pub use hyper_axis::{HyperAxis, INITIAL_MASS_ALLOWED, axis_masses};
 pub use mutation::AxisMutation;
 pub use mutation_product::MutationOperator;
+pub use plane::{PlaneFactors, PlaneFokkerPlanck};
+pub use propagator::Propagator;
 pub use theta::ThetaGrid;
+pub use theta_operator::ThetaOperator;
 pub(crate) use wells::well_cut;
 
 #[cfg(test)]

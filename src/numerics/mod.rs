@@ -1,6 +1,7 @@
 //! Small numerical tools that the statement of problems and the solvers share.
 
 pub(crate) mod buffer;
+pub(crate) mod dissection;
 pub(crate) mod gmres;
 pub mod memory;
 pub mod normal;
