@@ -5,11 +5,18 @@
 //! ```
 //! Space: exponentially fitted finite volumes in θ, cell masses in h. Time: variable-step SBDF of orders 1 to 3; training and
 //! the loss by events are implicit, the gain is extrapolated. The density is non-negative and its mass 1 at any ε.
+//!
+//! With two parameters a factorisation costs as much as several steps. So the steps there lie on a ladder of powers of two,
+//! and the formulas have a leading coefficient that depends on the step alone (Jackson & Sacks-Davis 1980): few matrices occur.
+//! Where there is training alone (without selection, between the events of a periodic clock) its exponential takes the place
+//! of all steps ([`Propagator`](crate::grid::Propagator)).
 
 mod control;
+mod factors;
 mod frames;
 mod gain;
 mod initial;
+mod ladder;
 mod multistep;
 mod stationary;
 mod stepper;
@@ -19,11 +26,11 @@ pub use stationary::Stationary;
 
 use crate::error::{Error, Result, Warning, require};
 use crate::frame::{Frame, Solver, Visit};
-use crate::grid::{Cells, FokkerPlanck, HyperGrid, ThetaGrid, Wells, well_cut};
+use crate::grid::{Cells, HyperGrid, ThetaGrid, ThetaOperator, Wells, well_cut};
 use crate::numerics::buffer::{Buffer, copy};
 use crate::numerics::memory;
 use crate::numerics::sum::sum;
-use crate::problem::{Clock, Donors, Evaluation, Inheritance, Population, Regions, Rule, whole_periods};
+use crate::problem::{Clock, Donors, Evaluation, Inheritance, Population, Regions, Rule, Selection, whole_periods};
 use control::Control;
 use gain::Slow;
 use stepper::{Operators, Stepper};
@@ -31,7 +38,7 @@ use stepper::{Operators, Stepper};
 /// Mass in the outermost θ cells from which [`Warning::MassAtWall`] is given.
 const WALL_MASS_ALLOWED: f64 = 1e-8;
 
-/// The joint equation of a population problem with dθ = 1 and one or two hyperparameters on a grid.
+/// The joint equation of a population problem with one or two parameters and one or two hyperparameters on a grid.
 ///
 /// Fields shown (densities per unit of θ and h, also on log axes; row-major, θ slowest):
 ///
@@ -78,7 +85,7 @@ impl Kinetic {
     /// initial law on it.
     ///
     /// # Errors
-    /// Those of [`Population::validated`], [`HyperGrid::new`], [`FokkerPlanck::new`] and of the initial law
+    /// Those of [`Population::validated`], [`HyperGrid::new`], [`ThetaOperator::new`] and of the initial law
     /// ([`Error::InitialMassOutside`]); [`Error::Shape`] for axes that are not one a parameter;
     /// [`Error::TooMuchMemory`]; [`Error::Unsupported`] for dθ or dh above what it holds, and for evaluations that have no mean field.
     pub fn new(
@@ -91,9 +98,6 @@ impl Kinetic {
         steps.validated()?;
         theta.validated(problem.loss.dimension())?;
         let unsupported = |what, instead| Err(Error::Unsupported { solver: "the kinetic equation", what, instead });
-        if theta.dimension() != 1 {
-            return unsupported("two parameters".into(), "one; use the averaged equation or agents for more");
-        }
         // At periodic events everybody publishes, then chooses: what is published is present.
         let periodic = matches!(problem.events(), Some((_, Clock::Periodic { .. })));
         let donors = if periodic { Donors::Present } else { problem.evaluation.donors };
@@ -106,9 +110,9 @@ impl Kinetic {
         }
         let h_cells = h_cells.into();
         // Before anything of that size is asked for.
-        memory::ensure("the joint equation", Self::memory(&problem, theta.len(), h_cells.places(&problem.h)))?;
+        memory::ensure("the joint equation", Self::memory(&problem, &theta, h_cells.places(&problem.h)))?;
         let h = HyperGrid::new(&problem.h, h_cells)?;
-        let fast = FokkerPlanck::new(&problem, theta.axis(0), &h)?;
+        let fast = ThetaOperator::new(&problem, &theta, &h)?;
         let slow = Slow::new(&problem, &theta, &h)?;
         let density = initial::masses(&problem, &theta, &h)?;
         let operators = Operators { fast, slow, epsilon: problem.epsilon };
@@ -134,16 +138,20 @@ impl Kinetic {
         Ok(this)
     }
 
-    /// Bytes that a run takes at most, of a problem with dθ = 1 on so many cells of θ and places of h ([`Cells::places`]): 16
-    /// arrays of the size of the grid and those of the rule, and two for a frame.
-    pub fn memory(problem: &Population, theta_cells: usize, places: u64) -> u64 {
+    /// Bytes that a run takes at most, of a problem on these cells of θ and so many places of h ([`Cells::places`]): 16
+    /// arrays of the size of the grid and those of the rule, and two for a frame. For dθ = 2 also four of rates, and the
+    /// factors of two matrices ([`PlaneFokkerPlanck`](crate::grid::PlaneFokkerPlanck)), or of one if two take more than 2 GiB.
+    pub fn memory(problem: &Population, theta: &ThetaGrid, places: u64) -> u64 {
         let rule = match problem.events().map(|(rule, _)| rule) {
             Some(rule) if !rule.is_weight() => 7,
             Some(Rule::Annealed { .. }) => 2,
             _ => 1,
         };
         let fresh = u64::from(problem.inheritance == Inheritance::Hyperparameters);
-        places.saturating_mul(theta_cells as u64).saturating_mul(8 * (18 + rule + fresh))
+        let arrays = places.saturating_mul(theta.len() as u64).saturating_mul(8 * (18 + rule + fresh));
+        let [first, second] = theta.axes() else { return arrays };
+        let training_alone = matches!(problem.selection, Selection::Off);
+        arrays.saturating_add(factors::bytes([first.len(), second.len()], places, training_alone))
     }
 
     /// Shows, from now on, the probability of each of these regions of θ, as `wells/probability(region)`; the names stand in
@@ -170,7 +178,7 @@ impl Kinetic {
     }
 
     /// The θ operator.
-    pub fn fokker_planck(&self) -> &FokkerPlanck {
+    pub fn fokker_planck(&self) -> &ThetaOperator {
         &self.operators.fast
     }
 
@@ -331,6 +339,8 @@ impl Kinetic {
     }
 }
 
+#[cfg(test)]
+mod plane_tests;
 #[cfg(test)]
 mod property_tests;
 #[cfg(test)]

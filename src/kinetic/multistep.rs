@@ -28,6 +28,39 @@ impl Formula {
         let leading = -derivative.iter().sum::<f64>();
         Self { leading, derivative, extrapolation: lagrange(new, past) }
     }
+
+    /// The formula of order `order` whose leading coefficient depends on the step `h` alone (Jackson & Sacks-Davis 1980):
+    ///
+    /// ```text
+    /// f'(t) ≈ P'(t) + a_0 (f_new − P(t)),    a_0 = (1 + 1/2 + … + 1/order)/h
+    /// ```
+    /// with the polynomial `P` through `past`, `order + 1` times of it where there are. It is the classical formula of equal
+    /// steps through the new value and the values of `P` at `new − h, new − 2h, …`, and that itself where the steps are equal.
+    /// `leading` is `a_0` up to rounding.
+    pub fn fixed(new: f64, past: &[f64], order: usize, leading: f64) -> Self {
+        let (values, slopes) = (lagrange(new, past), lagrange_slopes(new, past));
+        let mut derivative: Vec<f64> =
+            slopes.iter().zip(&values).map(|(slope, value)| slope - leading * value).collect();
+        // Constants have derivative 0: this is what conserves mass.
+        derivative[0] = -leading - derivative[1..].iter().sum::<f64>();
+        Self { leading, derivative, extrapolation: lagrange(new, &past[..order.min(past.len())]) }
+    }
+}
+
+/// `1 + 1/2 + … + 1/order`.
+pub(super) fn leading_of_equal_steps(order: usize) -> f64 {
+    (1..=order).map(|k| 1.0 / k as f64).sum()
+}
+
+/// Weights of the values at `nodes` in the derivative at `x` of the polynomial through them.
+fn lagrange_slopes(x: f64, nodes: &[f64]) -> Vec<f64> {
+    (0..nodes.len())
+        .map(|i| {
+            let others = || nodes.iter().enumerate().filter(move |(j, _)| *j != i);
+            let without = |m: usize| others().filter(move |(j, _)| *j != m).map(|(_, t)| (x - t) / (nodes[i] - t));
+            others().map(|(m, t)| without(m).product::<f64>() / (nodes[i] - t)).sum()
+        })
+        .collect()
 }
 
 /// Weights of the values at `nodes` in the value at `x` of the polynomial through them.
@@ -60,6 +93,24 @@ mod tests {
                 let g: f64 = past.iter().zip(&formula.extrapolation).map(|(t, b)| b * t.powi(power)).sum();
                 assert_abs_diff_eq!(g, 1.3f64.powi(power), epsilon = 1e-12); // rounding
             }
+        }
+    }
+
+    #[test]
+    fn a_fixed_leading_coefficient_keeps_the_order() {
+        let past = [0.9, 0.5, 0.35, 0.3];
+        for order in 1..=3 {
+            let formula = Formula::fixed(1.3, &past[..=order], order, leading_of_equal_steps(order) / 0.4);
+            for power in 0..=order as i32 {
+                let d: f64 = past.iter().zip(&formula.derivative).map(|(t, a)| a * t.powi(power)).sum();
+                let exact = f64::from(power) * 1.3f64.powi(power - 1);
+                assert_abs_diff_eq!(d + formula.leading * 1.3f64.powi(power), exact, epsilon = 1e-12); // rounding
+            }
+        }
+        let fixed = Formula::fixed(3.0, &[2.0, 1.0, 0.0, -1.0], 3, leading_of_equal_steps(3));
+        let classical = Formula::new(3.0, &[2.0, 1.0, 0.0]);
+        for (a, b) in fixed.derivative.iter().zip(classical.derivative.iter().chain(&[0.0])) {
+            assert_abs_diff_eq!(*a, b, epsilon = 1e-14); // rounding
         }
     }
 

@@ -1,6 +1,7 @@
 //! The stationary state of the joint equation, as a fixed point.
 
 use super::Kinetic;
+use super::factors::Kept;
 use crate::error::{Error, Result};
 use crate::grid::{Shift, Term};
 use crate::problem::{Clock, Selection};
@@ -51,7 +52,7 @@ impl Kinetic {
             _ => {}
         }
         let mut operators = self.operators.clone();
-        let mut factors = operators.fast.factors();
+        let mut factors = Kept::new(&operators.fast);
         let mut state = self.masses().to_vec();
         let (mut gain, mut next) = (state.clone(), state.clone());
         let c = 1.0 / operators.epsilon;
@@ -63,7 +64,7 @@ impl Kinetic {
             let decay = operators.slow.decay.as_deref();
             let (q, keep) = if decay.is_some() { (diffusion, diffusion) } else { (operators.slow.rate, 0.0) };
             let terms = [Term::new(scale, &gain), Term::new(keep, &state)];
-            let total = operators.fast.solve(Shift { q, decay, c }, &terms, None, &mut factors, &mut next).total;
+            let total = factors.solve(&operators.fast, Shift { q, decay, c }, &terms, None, &mut next).total;
             next.iter_mut().for_each(|f| *f /= total);
             residual = state.iter().zip(&next).map(|(a, b)| (a - b).abs()).sum();
             std::mem::swap(&mut state, &mut next);

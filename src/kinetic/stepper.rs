@@ -4,17 +4,18 @@ use std::collections::VecDeque;
 
 use multiversion::multiversion;
 
+use super::factors::Kept;
 use super::gain::Slow;
-use super::multistep::{Formula, MAX_ORDER, lagrange};
+use super::multistep::{Formula, MAX_ORDER, lagrange, leading_of_equal_steps};
 use crate::error::{Error, Result};
-use crate::grid::{Factors, FokkerPlanck, Shift, Term};
+use crate::grid::{Propagator, Shift, Term, ThetaOperator};
 use crate::numerics::buffer::{Buffer, zeros};
 use crate::numerics::sum::{sum, sum_abs};
 
 /// The operators of `∂_t f = A f/ε − (rate + decay) f + gain(f)`.
 #[derive(Debug, Clone)]
 pub(super) struct Operators {
-    pub fast: FokkerPlanck,
+    pub fast: ThetaOperator,
     pub slow: Slow,
     pub epsilon: f64,
 }
@@ -28,7 +29,7 @@ pub(super) struct Stepper {
     gains: VecDeque<(f64, Buffer)>,
     /// `f'` at the restart, kept for the estimate of the first step.
     slope: Option<Buffer>,
-    factors: Factors,
+    factors: Kept,
     free: Vec<Buffer>,
     cells: usize,
     places: usize,
@@ -65,7 +66,7 @@ impl Stepper {
             states: VecDeque::new(),
             gains: VecDeque::new(),
             slope: None,
-            factors: operators.fast.factors(),
+            factors: Kept::new(&operators.fast),
             free: Vec::new(),
             cells,
             places,
@@ -102,6 +103,11 @@ impl Stepper {
         Ok(norm)
     }
 
+    /// Factorisations for dθ = 2.
+    pub fn factorisations(&self) -> usize {
+        self.factors.made()
+    }
+
     /// Time since the restart.
     pub fn time(&self) -> f64 {
         self.times[0]
@@ -118,13 +124,31 @@ impl Stepper {
     }
 
     /// Computes the state at `time` (since the restart) with the highest order that the history allows; `estimated` keeps
-    /// one past state for the estimate and prepares it.
-    pub fn attempt(&mut self, operators: &mut Operators, time: f64, estimated: bool, now: f64) -> Result<Trial> {
+    /// one past state for the estimate and prepares it. `rung` is the length of a step whose matrix will be used again.
+    pub fn attempt(
+        &mut self,
+        operators: &mut Operators,
+        time: f64,
+        rung: Option<f64>,
+        estimated: bool,
+        now: f64,
+    ) -> Result<Trial> {
         let order = (self.times.len().saturating_sub(usize::from(estimated))).clamp(1, MAX_ORDER);
         let nodes: Vec<f64> = self.times.iter().take(order + 1).copied().collect();
-        let formula = Formula::new(time, &nodes[..order]);
+        let (rate, c) = (operators.slow.rate, 1.0 / operators.epsilon);
         let continuous = operators.slow.is_continuous();
-        let span = if self.slope.is_some() { time } else { time - nodes[nodes.len() - 1] };
+        let mut span = if self.slope.is_some() { time } else { time - nodes[nodes.len() - 1] };
+        let formula = match rung {
+            None => Formula::new(time, &nodes[..order]),
+            Some(h) => {
+                let leading = self.factors.nearest(leading_of_equal_steps(order) / h + rate, c) - rate;
+                // The next higher polynomial has this derivative more than that of the formula. It may vanish on some
+                // meshes; what equal steps would give is then the better guide.
+                let more = nodes.iter().map(|t| 1.0 / (time - t)).sum::<f64>() - leading;
+                span = span.min(1.0 / more.abs());
+                Formula::fixed(time, &nodes, order, leading)
+            }
+        };
         let mut terms: Vec<Term<'_>> = Vec::with_capacity(2 * order + 1);
         if let Some(slope) = &self.slope {
             terms.push(Term { rhs: -formula.derivative[0], side: -1.0 / span, vector: &self.states[0] });
@@ -143,11 +167,11 @@ impl Stepper {
         let buffer = |free: &mut Vec<Buffer>| free.pop().unwrap_or_else(|| zeros(self.cells * self.places));
         let mut state = buffer(&mut self.free);
         let mut residual = if estimated { Some(buffer(&mut self.free)) } else { None };
-        let q = formula.leading + operators.slow.rate;
-        let shift = Shift { q, decay: operators.slow.decay.as_deref(), c: 1.0 / operators.epsilon };
-        let content = operators.fast.solve(shift, &terms, residual.as_deref_mut(), &mut self.factors, &mut state);
+        let q = formula.leading + rate;
+        let shift = Shift { q, decay: operators.slow.decay.as_deref(), c };
+        let content = self.factors.solve(&operators.fast, shift, &terms, residual.as_deref_mut(), &mut state);
         if !content.total.is_finite() {
-            return Err(Error::Library { library: "kinetic", message: format!("the density overflowed at t = {now}") });
+            return Err(overflow(now));
         }
         if content.negative > 0.0 {
             limit(&mut state, self.places);
@@ -178,8 +202,25 @@ impl Stepper {
     /// relax at once do not count.
     pub fn filtered(&mut self, operators: &Operators, trial: &mut Trial) -> f64 {
         let Some(residual) = &mut trial.residual else { return 0.0 };
-        operators.fast.solve_again(&mut self.factors, residual);
+        self.factors.solve_again(&operators.fast, residual);
         sum_abs(residual) + trial.moved
+    }
+
+    /// Goes to `time` (since the restart) by the exponential of the training of two parameters, where there is nothing else.
+    pub fn propagate(&mut self, operators: &Operators, propagator: &mut Propagator, time: f64, now: f64) -> Result<()> {
+        let ThetaOperator::Plane(plane) = &operators.fast else { return Ok(()) };
+        let Some(factors) = self.factors.plane_set(plane) else { return Ok(()) };
+        let length = (time - self.times[0]) / operators.epsilon;
+        let content = propagator.propagate(plane, length, factors, &mut self.states[0]);
+        if !content.total.is_finite() {
+            return Err(overflow(now));
+        }
+        if content.negative > 0.0 {
+            limit(&mut self.states[0], self.places);
+        }
+        self.moved += content.negative;
+        self.times[0] = time;
+        Ok(())
     }
 
     pub fn accept(&mut self, trial: Trial) {
@@ -204,6 +245,10 @@ impl Stepper {
         self.free.extend(trial.residual);
         self.free.push(trial.gain.1);
     }
+}
+
+fn overflow(now: f64) -> Error {
+    Error::Library { library: "kinetic", message: format!("the density overflowed at t = {now}") }
 }
 
 /// Adds `a·x + b·y` to a residual; returns its `Σ|r|` and `Σ_h |Σ_θ r|`.
