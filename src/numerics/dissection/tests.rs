@@ -140,11 +140,11 @@ fn lanes_do_what_single_matrices_do_bit_for_bit() {
         let b: Vec<f64> = (0..rows * columns * places).map(|k| noise(k, 5)).collect();
         let decay: Vec<f64> = (0..b.len()).map(|k| noise(k, 6)).collect();
         let (x, contents) = grid.solve(0.7, Some(&decay), 1e3, &b);
-        for (place, expected) in contents.iter().enumerate() {
+        for (place, content) in contents.iter().enumerate() {
             let pick = |v: &[f64]| column(v, places, place);
-            let (alone, content) = grid.place(place).solve(0.7, Some(&pick(&decay)), 1e3, &pick(&b));
+            let (alone, content_alone) = grid.place(place).solve(0.7, Some(&pick(&decay)), 1e3, &pick(&b));
             assert_eq!(alone, pick(&x), "{rows}×{columns}, place {place}");
-            assert_eq!(content[0], *expected);
+            assert_eq!(content_alone[0], *content);
         }
     }
 }
