@@ -238,11 +238,11 @@ fn relaxation(report: &mut Report) -> Outcome<Panel> {
         .gate(
             "relaxation rate of ⟨θ₁⟩ over the gap of the generator, gap·t = 4 … 12",
             "spectral decomposition of the symmetrised generator",
-            Expected::Within { value: 1.0, tolerance: 0.02 },
+            Expected::Within { value: 1.0, tolerance: 1e-3 },
             rate / gap,
             0.0,
         )
-        .why("the next mode has decayed by e^(−4·(next/gap − 1)) at the first time");
+        .why("the next mode, 2.3 times as fast, has decayed by e^(−4·1.3) against the first at the first time: over gap·t = 8, 7e-4");
     report
         .gate(
             "stationary mode of the generator: its rate over the gap",
