@@ -1,13 +1,8 @@
 //! Published donors and staggered clocks, against agents and against themselves.
 
-use rand::SeedableRng;
-use rand::rngs::Xoshiro256PlusPlus;
-use rayon::prelude::*;
-
 use super::Weight;
 use super::solver::Averaged;
-use super::tests::{at, l1, solver, theta, toy};
-use crate::numerics::normal::{standard_normal, uniform};
+use super::tests::{at, l1, solver, toy};
 use crate::problem::*;
 
 const PERIOD: f64 = 0.8;
@@ -19,10 +14,6 @@ fn problem(rule: Rule, clock: Clock, donors: Donors) -> Population {
     problem.evaluation.donors = donors;
     problem.initial.h = vec![Law::Gaussian { mean: -0.8, std: 0.3 }];
     problem
-}
-
-fn quadrature() -> Weight {
-    Weight::Quadrature { theta: theta() }
 }
 
 fn mean_and_variance(run: &Averaged) -> [f64; 2] {

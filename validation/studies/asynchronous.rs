@@ -2,7 +2,7 @@
 
 use learning_dynamics::averaged::{Averaged, Settings, Weight};
 use learning_dynamics::frame::Field;
-use learning_dynamics::grid::HyperGrid;
+use learning_dynamics::grid::{Axis, HyperGrid};
 use learning_dynamics::monte_carlo::{AgentSettings, Agents, Dynamics, TrainingStep};
 use learning_dynamics::output::plot::{Panel, Picture};
 use learning_dynamics::problem::*;
@@ -42,6 +42,17 @@ fn cases() -> Vec<(&'static str, Population)> {
     ]
 }
 
+/// Rules on ranks: who is at his event is ranked among the others, or what they have published.
+fn ranks() -> Vec<(&'static str, Population)> {
+    let truncation = || Rule::Truncation { fraction: 0.25 };
+    vec![
+        ("truncation, Poisson, published", problem(POISSON, Donors::Published, truncation())),
+        ("truncation, staggered, present", problem(STAGGERED, Donors::Present, truncation())),
+        ("tournament, Poisson, published", problem(POISSON, Donors::Published, Rule::Tournament)),
+        ("tournament, staggered, published", problem(STAGGERED, Donors::Published, Rule::Tournament)),
+    ]
+}
+
 /// The delay equation of fast training.
 fn solve(
     problem: &Population,
@@ -58,6 +69,7 @@ fn solve(
 fn run(level: Level) -> Outcome<Report> {
     let mut report = Report::new();
     let courses = against_agents(&mut report, level)?;
+    rules_on_ranks(&mut report, level)?;
     let fast = fast_training(&mut report, level)?;
     the_end(&mut report)?;
     report.picture("asynchronous", Picture::new(2).panel(courses).panel(fast));
@@ -131,6 +143,48 @@ fn against_agents(report: &mut Report, level: Level) -> Outcome<Panel> {
             .why("the sign is the claim; half of the least age");
     }
     Ok(panel)
+}
+
+fn rules_on_ranks(report: &mut Report, level: Level) -> Outcome<()> {
+    let (n, replicates, step) = level.pick((5_000, 10, 0.02), (100_000, 20, 0.005));
+    let times = [1.0, 2.0, 4.0];
+    let (mut worst, mut rows) = (0.0_f64, Vec::new());
+    for (k, (name, problem)) in ranks().into_iter().enumerate() {
+        let grid = HyperGrid::new(problem.h[0], 120)?;
+        let weight = Weight::Quadrature { theta: Axis::uniform("theta", -5.5, 5.5, 220)?.into() };
+        let mut averaged = Averaged::new(problem.clone(), grid, Settings { weight, tolerance: 1e-4 })?;
+        let equation = record(&mut averaged, &times)?;
+        let settings = AgentSettings {
+            agents: n,
+            replicates,
+            step: TrainingStep::Step(step),
+            dynamics: Dynamics::Equilibrium,
+            seed: 110 + k as u64,
+            ..AgentSettings::default()
+        };
+        let agents = record(&mut Agents::new(problem, settings)?, &times)?;
+        let mut share = 0.0_f64;
+        for (moment, scale) in [("mean_h", 0.5), ("var_h", 0.2)] {
+            let (a, b) = (agents.values("moments", moment)?, equation.values("moments", moment)?);
+            let errors = agents.values("moments", &format!("{moment}_error"))?;
+            for ((a, b), e) in a.iter().zip(b).zip(errors) {
+                share = largest([share, (a - b).abs() / (4.0 * e + scale * step + 2e-3)]);
+            }
+        }
+        rows.push(format!("{name} {}", number(share)));
+        worst = largest([worst, share]);
+    }
+    report.note(format!("Rules on ranks, largest share of what is allowed: {}.", rows.join(", ")));
+    report
+        .gate(
+            "rules on ranks: mean and variance of h at t = 1, 2, 4, agents from the equation, largest share of what is allowed",
+            SOURCE,
+            Expected::AtMost(1.0),
+            worst,
+            0.0,
+        )
+        .why("allowed: four standard errors, events binned to steps of 0.02 (a rate of change of 0.5), 2e-3 for cells");
+    Ok(())
 }
 
 /// Training at ε: the agents of the staggered clock come to the delay equation as ε falls.
