@@ -22,12 +22,13 @@
 //!
 //! ```text
 //! agents      dθ = −(μ/ε) ∂_θL dt + √(2D/ε) dW;   at events (θ,h) ← a donor's, then h mutates
-//! kinetic     ∂_t f = (1/ε) ∂_θ( μ f ∂_θL + D ∂_θf ) + κ( M_h[ w(F) f/⟨w(F)⟩ ] − f )
+//! kinetic     ∂_t f = (1/ε) ∂_θ·( μ f ∂_θL + D ∂_θf ) + κ( M_h[ w(F) f/⟨w(F)⟩ ] − f )
 //! averaged    ∂_t ρ = κ( M_h[ w̄ρ/⟨w̄⟩ ] − ρ ),     w̄(h) = ∫ w(F) G_h dθ,  G_h ∝ exp(−μL/D)        (ε → 0)
 //! replicator  ∂_t f = (1/ε) ∂_θ( … ) + D_h ∂²_h f + β( F − ⟨F⟩ ) f                              (no clock)
 //! ```
-//! Clocks are Poisson (as written) or periodic (`f ← M_h[wf/⟨w⟩]` at `T_s, 2T_s, …`); rules on ranks replace `wf/⟨w⟩` by what
-//! they keep and what they copy, and only copies mutate.
+//! Clocks are Poisson (as written), periodic (`f ← M_h[wf/⟨w⟩]` at `T_s, 2T_s, …`) or staggered (each agent at times of its own);
+//! rules on ranks replace `wf/⟨w⟩` by what they keep and what they copy, and only copies mutate. Grids hold one or two parameters
+//! and one or two hyperparameters, agents any number.
 //!
 //! One network, weights in `R^d`, `d → ∞`, one fresh sample a step, `t = steps/d`; `Γ` is its error, `δ_l = a_l g'(u_l)`:
 //!
@@ -57,9 +58,13 @@
 //! | `ε` | `epsilon` | time of training over time of selection |
 //! | `κ`, `T_s` | [`problem::Clock`] | rate of selection events; time between them |
 //! | `w(F)`, `β` | [`problem::Rule`] | weight of an agent, `exp(βF)` by default |
-//! | `M_h` | [`problem::Kernel`], [`grid::MutationOperator`] | mutation |
+//! | `M_h` | [`problem::Kernel`], [`grid::MutationOperator`] | mutation, one [`grid::AxisMutation`] a hyperparameter |
+//! | `y(h)` | [`problem::Scale`] | coordinate in which h moves: h, or log h |
 //! | `D_h` | `Kernel::Diffusion` | mutation in continuous time |
 //! | `f`, `ρ` | `density/f`, `marginal_h/rho` | joint density; density of h |
+//! | `π` | `density/published`, [`averaged::Averaged::published`] | density of published states (asynchronous populations) |
+//! | `(Σw)²/(N Σw²)` | `diagnostics/effective_sample_size` | agents that selection can tell apart, as a share of N |
+//! | `1/Σ share²` | `lineage/effective_number` | effective number of ancestors |
 //! | `G_h` | [`grid::Potential::gibbs`] | Boltzmann–Gibbs density of θ given h |
 //! | `w̄`, `F̄` | [`averaged::Effective`] | effective weight and fitness |
 //! | `w`, `w*` | | weight vectors of student (K) and teacher (M), in `R^d` |

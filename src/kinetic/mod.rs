@@ -1,10 +1,14 @@
 //! The joint equation on a (θ,h) grid.
 //!
 //! ```text
-//! ∂_t f = (1/ε) ∂_θ( μ f ∂_θL + D ∂_θ f ) + κ( kept + M_h[copied] − f )
+//! ∂_t f = (1/ε) ∂_θ·( μ f ∂_θL + D ∂_θ f ) + κ( kept + M_h[copied] − f )
 //! ```
 //! Space: exponentially fitted finite volumes in θ, cell masses in h. Time: variable-step SBDF of orders 1 to 3; training and
 //! the loss by events are implicit, the gain is extrapolated. The density is non-negative and its mass 1 at any ε.
+//!
+//! Two parameters: the operator of training is solved whole, and its factors serve as many steps as they can. So steps lie on a
+//! ladder of powers of two of the time to the next stop, with the leading coefficient of each order fixed (Jackson & Sacks-Davis
+//! 1980); and where nothing but training happens its exponential is taken at once ([`Propagator`](crate::grid::Propagator)).
 //!
 //! With two parameters a factorisation costs as much as several steps. So the steps there lie on a ladder of powers of two,
 //! and the formulas have a leading coefficient that depends on the step alone (Jackson & Sacks-Davis 1980): few matrices occur.
@@ -51,10 +55,11 @@ const WALL_MASS_ALLOWED: f64 = 1e-8;
 /// | `diagnostics` | `entropy`, `diversity`, `effective_sample_size` | |
 /// | `wells` | `probability`, after [`Kinetic::with_regions`] | `region` |
 ///
-/// With two hyperparameters the axes are `h_1`, `h_2`; moments of h are arrays on `h_component`, `cov_theta_h` is one on
-/// `theta_component`, `h_component`, and there is the matrix `cov_h(h_component, h_component_2)`. Where ends clip, `mass` of
-/// all places, atoms at edges and corners included, takes the place of the atoms: `density/mass(theta, place_1, place_2)`,
-/// per unit of θ, and `marginal_h/mass(place_1, place_2)`. (An axis of θ is likewise `theta_1`, `theta_2` where there are two.)
+/// With two hyperparameters the axes are `h_1`, `h_2`, with two parameters `theta_1`, `theta_2`; their moments are then arrays on
+/// `h_component`, `theta_component`, and there are the matrices `cov_h(h_component, h_component_2)`,
+/// `cov_theta(theta_component, theta_component_2)`. Where ends clip and there are two hyperparameters, `mass` of all places, atoms
+/// at edges and corners included, takes the place of the atoms: `density/mass(theta, place_1, place_2)`, per unit of θ, and
+/// `marginal_h/mass(place_1, place_2)`.
 ///
 /// Diagnostics: `entropy` is `−Σ m log(m/v)` over the places of the h-marginal with masses m and volumes v (widths in h; 1
 /// along axes on which the place is an atom). `diversity` is `2 Σ_k Var(y_k)/(width of the domain in y_k)²`, the mean squared

@@ -260,3 +260,19 @@ proptest! {
         prop_assert!(run.masses().iter().all(|f| *f >= 0.0 && f.is_finite()));
     }
 }
+
+#[test]
+fn what_cannot_be_stated_or_held_is_named_before_it_starts() {
+    let bad = |problem: Population, cells: usize, h_cells: usize| {
+        Kinetic::new(problem, square(5.0, cells), h_cells, Steps::Tolerance(1e-3)).unwrap_err().to_string()
+    };
+    // 512² cells of θ and 10⁹ of h: no machine holds them.
+    if crate::numerics::memory::available().is_some() {
+        let text = bad(himmelblau(1.0), 512, 1_000_000_000);
+        assert!(text.contains("bytes") && text.contains("the joint equation"), "{text}");
+    }
+    let short = Population { loss: Arc::new(Quadratic::new(1.0, 2)), ..himmelblau(1.0) };
+    assert!(bad(short, 8, 4).contains("hyperparameters that the loss needs"));
+    let fitness = Arc::new(QuadraticFitness { optimum: vec![0.0], curvature: 1.0 });
+    assert!(bad(Population { fitness, ..himmelblau(1.0) }, 8, 4).contains("optimum"));
+}

@@ -30,6 +30,11 @@ pub trait Loss: Send + Sync + Debug {
         1
     }
 
+    /// The number of hyperparameters that it needs at least; more may be there for others.
+    fn least_hyperparameters(&self) -> usize {
+        0
+    }
+
     /// Writes the gradients of `agents` agents at once: `theta` and `out` hold dθ numbers an agent, agent after agent,
     /// `h` holds dh. Overwrite it where a plain loop over the block vectorises: agents spend their time here.
     fn gradients(&self, theta: &[f64], h: &[f64], agents: usize, out: &mut [f64]) {
@@ -101,6 +106,10 @@ impl Loss for Quadratic {
     }
 
     fn dimension(&self) -> usize {
+        self.dimension
+    }
+
+    fn least_hyperparameters(&self) -> usize {
         self.dimension
     }
 

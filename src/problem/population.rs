@@ -186,6 +186,17 @@ impl Population {
         require(dim_h > 0, "h (number of hyperparameters)", 0.0, "at least one")?;
         same_length("mutation (one kernel a hyperparameter)", self.mutation.len(), dim_h)?;
         same_length("initial.h (one law a hyperparameter)", self.initial.h.len(), dim_h)?;
+        let (parameters, least) = (self.loss.dimension(), self.loss.least_hyperparameters());
+        if dim_h < least {
+            return Err(Error::Shape {
+                what: "h (hyperparameters that the loss needs)".into(),
+                found: dim_h,
+                expected: least,
+            });
+        }
+        if let Some((_, optimum)) = self.fitness.quadratic() {
+            same_length("fitness: optimum (one number a parameter)", optimum.len(), parameters)?;
+        }
         if let InitialTheta::Law(laws) = &self.initial.theta {
             same_length("initial.theta (one law a parameter)", laws.len(), self.loss.dimension())?;
             laws.iter().try_for_each(|law| law.validated("initial.theta"))?;
