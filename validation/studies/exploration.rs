@@ -36,7 +36,12 @@ fn problem(kernel: Kernel, ends: Ends, strength: f64, rule: Rule) -> Population 
         selection: Selection::Events { rule, clock: Clock::Periodic { every: 1.0 } },
         mutation: vec![kernel],
         initial: Initial {
-            h: vec![Law::LogUniform { low: 1e-3, high: 1e-1 }],
+            // Without selection near the lower end, so that the rule there matters.
+            h: vec![if strength > 0.0 {
+                Law::LogUniform { low: 1e-3, high: 1e-1 }
+            } else {
+                Law::LogUniform { low: LOW, high: 10f64.powf(-3.5) }
+            }],
             theta: InitialTheta::Law(vec![Law::Gaussian { mean: 0.0, std: 0.3 }]),
         },
         ..toy()
@@ -121,7 +126,7 @@ fn walk(report: &mut Report) -> Outcome<()> {
 
 /// All kernels and ends, neutral and selected: the cumulative function of log h of cells and agents.
 fn against_agents(report: &mut Report, level: Level) -> Outcome<Panel> {
-    let (n, width) = (level.pick(100_000, 1_000_000), level.pick(240, 960));
+    let (n, width) = (level.pick(200_000, 1_000_000), level.pick(240, 960));
     let mut panel = Panel::new("Selected, ends that retry", "log₁₀ h", "cumulative function");
     for (strength, end, name) in [(0.0, 6.0, "neutral"), (2.0, 12.0, "selected")] {
         let mut rows = Vec::new();

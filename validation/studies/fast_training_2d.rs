@@ -88,11 +88,11 @@ fn run(level: Level) -> Outcome<Report> {
         .gate(
             "distance at ε = 1e-8 over the tolerance of the steps",
             source,
-            Expected::AtMost(10.0),
+            Expected::AtMost(2.0),
             distances[6] / tolerance,
             0.0,
         )
-        .why("nothing but the error of the steps is left: at most ten tolerances");
+        .why("nothing but the error of the steps is left");
     report
         .gate(
             "steps at ε = 1e-8 over those at ε = 0.005",

@@ -186,24 +186,32 @@ fn against_agents(report: &mut Report, level: Level) -> Outcome<Vec<Panel>> {
     Ok(panels)
 }
 
-/// β(t) in fast training: the Gaussian recursion with the β of each event.
+/// In fast training weights `e^(β(t)F)` of F = −θ², and the proportional ones of `e^(−θ²)`, follow the Gaussian recursion.
 fn annealed(report: &mut Report) -> Outcome<()> {
     let beta = |t: f64| 0.2 + 0.8 * t;
     let schedule = Schedule::Function(Arc::new(beta));
-    let clock = Clock::Periodic { every: 0.5 };
-    let exact = (1..=8).fold((-1.0, 0.25), |moments, k| generations(beta(0.5 * f64::from(k)), 0.1, 0.2).step(moments));
+    let events = |beta: &dyn Fn(f64) -> f64| {
+        (1..=8).fold((-1.0, 0.25), |moments, k| generations(beta(0.5 * f64::from(k)), 0.1, 0.2).step(moments))
+    };
+    let annealed = Population { selection: at_events(Rule::Annealed { beta: schedule }), ..toy() };
+    recursion(report, "annealed weights", &annealed, events(&beta))?;
+    let proportional = Population { selection: at_events(Rule::Proportional), fitness: Arc::new(Bell), ..toy() };
+    recursion(report, "proportional weights of exp(−θ²)", &proportional, events(&|_| 1.0))
+}
+
+fn at_events(rule: Rule) -> Selection {
+    Selection::Events { rule, clock: Clock::Periodic { every: 0.5 } }
+}
+
+/// The moments of h after eight events, less the exact ones.
+fn recursion(report: &mut Report, name: &str, problem: &Population, exact: (f64, f64)) -> Outcome<()> {
     let errors: Vec<[f64; 2]> = [80, 160, 320]
         .iter()
         .map(|&cells| {
-            let selection = Selection::Events { rule: Rule::Annealed { beta: schedule.clone() }, clock };
-            let problem = Population { selection, ..toy() };
             let grid = HyperGrid::new(problem.h[0], cells)?;
             let theta = Axis::uniform("theta", -6.0, 6.0, 400)?;
-            let mut averaged = Averaged::new(
-                problem,
-                grid,
-                Settings { weight: Weight::Quadrature { theta: theta.into() }, tolerance: 1e-8 },
-            )?;
+            let weight = Weight::Quadrature { theta: theta.into() };
+            let mut averaged = Averaged::new(problem.clone(), grid, Settings { weight, tolerance: 1e-8 })?;
             record(&mut averaged, &[4.0])?;
             let (mean, variance) = mean_and_variance(averaged.mass(), &averaged.grid.points);
             Ok([mean - exact.0, variance - exact.1])
@@ -214,7 +222,7 @@ fn annealed(report: &mut Report) -> Outcome<()> {
     for (k, what) in ["mean", "variance"].into_iter().enumerate() {
         report
             .gate(
-                &format!("annealed weights, fast training: {what} of h after 8 events, extrapolated over 80, 160, 320 cells, less the recursion"),
+                &format!("{name}, fast training: {what} of h after 8 events, extrapolated over 80, 160, 320 cells, less the recursion"),
                 "EQUATIONS 1d, discrete generations with β at the time of each event",
                 Expected::Within { value: 0.0, tolerance: 1e-7 },
                 extrapolated(k),
