@@ -78,7 +78,7 @@ fn run(level: Level) -> Outcome<Report> {
 
 /// θ from its Gibbs law, as in the equation: only binning and sampling tell agents from it.
 fn against_agents(report: &mut Report, level: Level) -> Outcome<Panel> {
-    let (n, replicates, step) = level.pick((10_000, 10, 0.01), (100_000, 20, 0.005));
+    let (n, replicates, step) = level.pick((10_000, 10, 0.01), (30_000, 12, 0.005));
     let mut panel = Panel::new("Delay equations (lines) and agents", "t", "mean of h");
     let time = axis("time", "time", &TIMES);
     let names = ["poisson_present", "poisson_published", "staggered_present", "staggered_published"];
@@ -146,7 +146,7 @@ fn against_agents(report: &mut Report, level: Level) -> Outcome<Panel> {
 }
 
 fn rules_on_ranks(report: &mut Report, level: Level) -> Outcome<()> {
-    let (n, replicates, step) = level.pick((5_000, 10, 0.02), (100_000, 20, 0.005));
+    let (n, replicates, step) = level.pick((5_000, 10, 0.02), (20_000, 12, 0.01));
     let times = [1.0, 2.0, 4.0];
     let (mut worst, mut rows) = (0.0_f64, Vec::new());
     for (k, (name, problem)) in ranks().into_iter().enumerate() {
@@ -191,7 +191,7 @@ fn rules_on_ranks(report: &mut Report, level: Level) -> Outcome<()> {
 fn fast_training(report: &mut Report, level: Level) -> Outcome<Panel> {
     let epsilons = [0.4, 0.2, 0.1];
     let times = [3.0];
-    let (n, replicates) = level.pick((20_000, 10), (100_000, 24));
+    let (n, replicates) = level.pick((20_000, 10), (60_000, 16));
     let mut panel = Panel::new("Staggered clock, t = 3", "ε", "|mean of h − delay equation|").log_x().log_y();
     for (name, donors) in [("present", Donors::Present), ("published", Donors::Published)] {
         let mut base = problem(STAGGERED, donors, Rule::Boltzmann { beta: 1.0 });
