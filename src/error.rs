@@ -31,6 +31,12 @@ pub enum Error {
         /// The size expected.
         expected: usize,
     },
+    /// A saved state that does not fit.
+    #[error("the checkpoint cannot be used: {what}")]
+    Checkpoint {
+        /// What is wrong with it.
+        what: String,
+    },
     /// Two parts of a statement that do not go together, or that a solver cannot treat.
     #[error("{solver} cannot treat {what}: {instead}")]
     Unsupported {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use crate::error::Result;
+use crate::error::{Error, Result, Warning};
 
 /// A named axis: the centres of its cells (or whatever its points are) and, for cells, their ends.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,6 +74,18 @@ impl Frame<'_> {
 /// Called with each frame; `Break` ends the run early without an error.
 pub type Visit<'v> = dyn FnMut(&Frame<'_>) -> Result<ControlFlow<()>> + 'v;
 
+/// What a solver tells of itself between frames.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Progress {
+    /// The time reached.
+    pub time: f64,
+    /// Length of the last step in physical time.
+    pub step: f64,
+}
+
+/// Called between steps, some times a second where steps are short; after `Break` the run stops there.
+pub type Watch = Arc<dyn Fn(Progress) -> ControlFlow<()> + Send + Sync>;
+
 /// The one face of all solvers: grids and Monte Carlo alike.
 pub trait Solver {
     /// The time reached.
@@ -90,5 +102,45 @@ pub trait Solver {
     /// Fields that do not change in time (effective fitness, …).
     fn constants(&self) -> Vec<Field<'_>> {
         Vec::new()
+    }
+
+    /// What a user should know about the run so far.
+    fn notes(&self) -> Vec<Warning> {
+        Vec::new()
+    }
+
+    /// Lets `watch` look on from now on. Where it breaks, [`Solver::run`] returns `Ok` without having reached the next time
+    /// (see [`Solver::time`]); a further `run` to the times that are left goes on to the very bits of a run that was not
+    /// stopped.
+    fn watch(&mut self, watch: Watch) {
+        let _ = watch;
+    }
+
+    /// The whole state, the history of steps and the place in the present run included: after [`Solver::load`] into a solver
+    /// made from the same statement and settings, a run to the times that are left gives the very bits that this one would.
+    ///
+    /// May be called whenever the solver is not running, also after `watch` or the visitor stopped it.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for a solver that cannot.
+    fn save(&self) -> Result<Vec<u8>> {
+        Err(Error::Unsupported {
+            solver: "this solver",
+            what: "checkpoints".into(),
+            instead: "implement Solver::save and Solver::load",
+        })
+    }
+
+    /// Takes the state that [`Solver::save`] gave.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`] for bytes of another solver, other sizes, or damaged ones; the state is then as it was.
+    fn load(&mut self, state: &[u8]) -> Result<()> {
+        let _ = state;
+        Err(Error::Unsupported {
+            solver: "this solver",
+            what: "checkpoints".into(),
+            instead: "implement Solver::save and Solver::load",
+        })
     }
 }

@@ -68,13 +68,13 @@
 //! | `G_h` | [`grid::Potential::gibbs`] | Boltzmann–Gibbs density of θ given h |
 //! | `w̄`, `F̄` | [`averaged::Effective`] | effective weight and fitness |
 //! | `w`, `w*` | | weight vectors of student (K) and teacher (M), in `R^d` |
-//! | `Q`, `M` (or `R`), `P` (or `T`) | `overlaps/Q`, `overlaps/M`, [`problem::Teacher::overlaps`] | `w·w/d`, `w·w*/d`, `w*·w*/d` |
+//! | `Q`, `M` (or `R`), `P` (or `T`) | `order_parameters/Q`, `order_parameters/M`, [`problem::Teacher::overlaps`] | `w·w/d`, `w·w*/d`, `w*·w*/d` |
 //! | `a`, `b` | `weights`, `biases` | second layer and biases; with a star the teacher's |
 //! | `g` | [`problem::Activation`] | activation |
 //! | `τ` (or `η`), `τ_a`, `τ_b` | [`problem::LearningRate`], `second_layer_rate`, `bias_rate` | learning rates |
 //! | `λ`, `σ²`, `B` | `weight_decay`, `noise_variance`, `batch` | weight decay (`λ/d` a step), label noise, batch size |
 //! | `β`, `γ`, `α` | [`problem::Momentum`] | momentum (here β is not that of selection) |
-//! | `E_g` | `observables/generalization_error` | half the mean squared error without label noise |
+//! | `E_g` | `errors/generalization_error` | half the mean squared error without label noise |
 //! | `σ`, `φ` | `activation`, `target` ([`problem::Link`]) | activation and target of a wide network |
 //! | `σ_k`, `φ_k`, `h_k` | [`gaussian::HermiteSeries`] | Hermite coefficients; normalised probabilists' Hermite polynomials |
 //! | `U`, `V` | [`gaussian::DualKernel`] | `E[σ(x)σ(y)]`, `E[σ(x)φ(y)]` at correlation r |

@@ -209,27 +209,27 @@ impl<R: Run> Ensemble<R> {
             means.push(mean);
             errors.push(error.unwrap_or(0.0));
         }
-        let mut fields = plan.layout.fields("overlaps", &self.axes, &means);
-        fields.extend(plan.layout.fields("overlaps_standard_error", &self.axes, &errors));
+        let mut fields = plan.layout.fields(&self.axes, &means, &plan.problem.student.weights);
+        fields.extend(plan.layout.error_fields(&self.axes, &errors));
         let mut scalar = |name, description, name_of_error, description_of_error, value: &dyn Fn(&Member<R>) -> f64| {
             column.clear();
             column.extend(self.members.iter().map(value));
             let (mean, error) = mean_and_error(&column);
-            let group = "observables";
+            let group = "errors";
             fields.push(Field::scalar(group, name, description, mean));
             fields.push(Field::scalar(group, name_of_error, description_of_error, error.unwrap_or(0.0)));
         };
         scalar(
             "generalization_error",
             "E_g, half the mean squared error without label noise, mean over runs",
-            "generalization_error_standard_error",
+            "generalization_error_error",
             "standard error of the mean over runs",
             &|member| member.generalization_error,
         );
         scalar(
             "specialization",
             "margin of the best teacher of a student, mean over students and runs",
-            "specialization_standard_error",
+            "specialization_error",
             "standard error of the mean over runs",
             &|member| member.specialization,
         );
@@ -237,7 +237,7 @@ impl<R: Run> Ensemble<R> {
             Momentum::Scaled { gamma, alpha } => alpha / gamma,
             _ => plan.problem.learning_rate.at(self.time).unwrap_or(0.0),
         };
-        fields.push(Field::scalar("observables", "learning_rate", "learning rate", rate));
+        fields.push(Field::scalar("errors", "learning_rate", "learning rate", rate));
         if plan.settings.record_runs {
             let states: Vec<f64> = self.members.iter().flat_map(|member| member.state.iter().copied()).collect();
             let axes = [&self.run_axes[0], &self.run_axes[1]];

@@ -22,9 +22,9 @@ use crate::problem::{Committee, Momentum};
 /// `8d(2K+M+B)`. Runs go in parallel, each on one thread; results do not depend on the number of threads, nor on the times
 /// recorded.
 ///
-/// Frames hold the groups `overlaps` (means over runs of `Q`, `M`, and `a`, `b`, `R`, `S`, `T` as far as they move),
-/// `overlaps_standard_error` (of these means; 0 with a single run), `observables` (`generalization_error`, `specialization`, each
-/// with `…_standard_error`, and `learning_rate`) and, if asked for, `runs`: `state` (run × order parameter).
+/// Frames hold the groups `order_parameters` (means over runs of `Q`, `M`, `a`, and `b`, `R`, `S`, `T` as far as they move, each
+/// with `…_error`, the standard error of the mean; 0 with a single run), `errors` (`generalization_error`, `specialization`, each
+/// with `…_error`, and `learning_rate`) and, if asked for, `runs`: `state` (run × order parameter).
 pub struct OnlineSgd(Ensemble<Weights>);
 
 impl OnlineSgd {

@@ -193,17 +193,17 @@ fn frames_show_means_errors_and_runs() {
             seen += 1;
             let names: Vec<_> = frame.fields.iter().map(|field| (field.group, field.name)).collect();
             assert!(
-                names.contains(&("overlaps_standard_error", "T")) && names.contains(&("overlaps", "a")),
+                names.contains(&("order_parameters", "T_error")) && names.contains(&("order_parameters", "a")),
                 "{names:?}"
             );
             let runs = frame.get("runs", "state").unwrap();
             let first: Vec<f64> = runs.chunks_exact(runs.len() / 4).map(|state| state[0]).collect();
             let (mean, error) = statistics::mean_and_error(&first);
-            assert_eq!(frame.get("overlaps", "Q").unwrap()[0], mean);
-            assert_eq!(frame.get("overlaps_standard_error", "Q").unwrap()[0], error.unwrap());
-            assert!(frame.get("observables", "generalization_error").unwrap()[0] > 0.0);
-            assert!(frame.get("observables", "generalization_error_standard_error").unwrap()[0] > 0.0);
-            assert_eq!(frame.get("observables", "learning_rate").unwrap(), [0.5 / 0.8]);
+            assert_eq!(frame.get("order_parameters", "Q").unwrap()[0], mean);
+            assert_eq!(frame.get("order_parameters", "Q_error").unwrap()[0], error.unwrap());
+            assert!(frame.get("errors", "generalization_error").unwrap()[0] > 0.0);
+            assert!(frame.get("errors", "generalization_error_error").unwrap()[0] > 0.0);
+            assert_eq!(frame.get("errors", "learning_rate").unwrap(), [0.5 / 0.8]);
             Ok(ControlFlow::Continue(()))
         })
         .unwrap();
@@ -224,7 +224,7 @@ fn divergence_is_an_error_with_time_and_state() {
         for weights in [true, false] {
             let mut seen = Vec::new();
             let visit = &mut |frame: &Frame<'_>| {
-                seen.push(frame.get("observables", "generalization_error").unwrap()[0]);
+                seen.push(frame.get("errors", "generalization_error").unwrap()[0]);
                 Ok(ControlFlow::Continue(()))
             };
             let times = [0.0, 1000.0];

@@ -7,4 +7,5 @@ pub mod memory;
 pub mod normal;
 pub mod ode;
 pub mod rosenbrock;
+pub mod state;
 pub mod sum;

@@ -317,8 +317,8 @@ impl Equations for CommitteeEquations {
             .collect();
         let cosines = correlation(&norms, &m, &problem.teacher.overlaps.diag().to_vec());
         let chosen = specialization(&cosines, layout.teachers);
-        let mut fields = layout.fields("overlaps", axes, state);
-        let group = "observables";
+        let mut fields = layout.fields(axes, state, &problem.student.weights);
+        let group = "errors";
         fields.push(Field::scalar(
             group,
             "generalization_error",

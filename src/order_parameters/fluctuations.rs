@@ -26,11 +26,11 @@ use crate::problem::{Committee, LearningRate, Momentum};
 
 /// Order parameters with the covariance and the bias of a run at finite dimension. A [`crate::frame::Solver`].
 ///
-/// Frames hold the groups `overlaps` and `observables` of [`super::OrderParameters`], and
-/// * `covariance/C`: covariance of `√d(φ_d − φ)`, order_parameter × other_order_parameter in the order of
+/// Frames hold the groups `order_parameters` and `errors` of [`super::OrderParameters`], and
+/// * `covariance/C`: covariance of `√d(φ_d − φ)`, order_parameter × order_parameter_2 in the order of
 ///   [`crate::problem::Layout`]; divide by d for that of a run;
 /// * `bias/b`: `d E[φ_d − φ]`, one an order parameter;
-/// * `observables/generalization_error_deviation` and `observables/generalization_error_bias`: `√d` times the standard
+/// * `errors/generalization_error_deviation` and `errors/generalization_error_bias`: `√d` times the standard
 ///   deviation and `d` times the bias of `E_g`.
 pub type Fluctuations = Trajectory<FluctuationEquations>;
 
@@ -142,7 +142,7 @@ impl FluctuationEquations {
         Ok(Self {
             axes: [
                 axis("order_parameter", "order parameter: upper triangle of Q, M, a, b"),
-                axis("other_order_parameter", "order parameter, second index"),
+                axis("order_parameter_2", "order parameter, second index"),
             ],
             work: Work {
                 drift: zeros(),
@@ -307,7 +307,7 @@ impl Equations for FluctuationEquations {
             variance += spectrum.S()[k].max(0.0) * first * first;
             shift += first * along + 0.5 * spectrum.S()[k] * second;
         }
-        let group = "observables";
+        let group = "errors";
         let deviation = "√d times the standard deviation of E_g";
         fields.push(Field::scalar(group, "generalization_error_deviation", deviation, variance.sqrt()));
         fields.push(Field::scalar(group, "generalization_error_bias", "d times the bias of the mean E_g", shift));

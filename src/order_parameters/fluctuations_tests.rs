@@ -55,7 +55,7 @@ fn frames_hold_covariance_and_bias() {
     assert_eq!(series.view("covariance", "C").unwrap().shape(), [2, 2, 2]);
     assert_eq!(series.values("covariance", "C").unwrap()[..4], *start.as_slice().unwrap());
     assert_eq!(series.view("bias", "b").unwrap().shape(), [2, 2]);
-    assert!(series.last("observables", "generalization_error_deviation").unwrap()[0] > 0.0);
+    assert!(series.last("errors", "generalization_error_deviation").unwrap()[0] > 0.0);
     assert_eq!(
         run.names()[2..],
         ["cov(Q[0,0], Q[0,0])", "cov(Q[0,0], M[0,0])", "cov(M[0,0], M[0,0])", "bias(Q[0,0])", "bias(M[0,0])"]

@@ -32,7 +32,7 @@ use crate::problem::Committee;
 
 /// The order parameters of a committee, integrated in time. A [`crate::frame::Solver`].
 ///
-/// Frames hold the group `overlaps` (`Q`, `M`, and `a`, `b`, `R`, `S`, `T` as far as they move) and the group `observables`:
+/// Frames hold the group `order_parameters` (`Q`, `M`, `a`, and `b`, `R`, `S`, `T` as far as they move) and the group `errors`:
 /// `generalization_error` (`E_g`), `correlation` (`M_in/√(Q_ii P_nn)`), `specialization`, `learning_rate`.
 pub type OrderParameters = Trajectory<CommitteeEquations>;
 

@@ -121,13 +121,15 @@ impl Layout {
         };
         OverlapAxes {
             student: axis("student", "unit of the student", self.students),
-            other: axis("other_student", "unit of the student, second index", self.students),
+            other: axis("student_2", "unit of the student, second index", self.students),
             teacher: axis("teacher", "unit of the teacher", self.teachers),
         }
     }
 
-    /// `state` as fields `Q`, `M`, `a`, `b`, `R`, `S`, `T` (as far as they move) of `group`, matrices whole.
-    pub fn fields(&self, group: &'static str, axes: &OverlapAxes, state: &[f64]) -> Vec<Field<'static>> {
+    /// `state` as fields `Q`, `M`, `a` and, as far as they move, `b`, `R`, `S`, `T` of the group `order_parameters`, matrices
+    /// whole. `fixed` is `a` where it does not move.
+    pub fn fields(&self, axes: &OverlapAxes, state: &[f64], fixed: &[f64]) -> Vec<Field<'static>> {
+        let group = "order_parameters";
         let (students, teachers) = (self.students, self.teachers);
         let square = |index: &dyn Fn(usize, usize) -> usize| -> Vec<f64> {
             (0..students * students).map(|at| state[index(at / students, at % students)]).collect()
@@ -148,9 +150,8 @@ impl Layout {
                 wide(&|i, n| self.m(i, n)),
             ),
         ];
-        if self.second_layer {
-            fields.push(Field::array(group, "a", "second layer of the student", &[rows], list(&|i| self.a(i))));
-        }
+        let a = if self.second_layer { list(&|i| self.a(i)) } else { fixed.to_vec() };
+        fields.push(Field::array(group, "a", "second layer of the student", &[rows], a));
         if self.biases {
             fields.push(Field::array(group, "b", "biases of the student", &[rows], list(&|i| self.b(i))));
         }
@@ -170,6 +171,24 @@ impl Layout {
                 square(&|i, k| self.s(i, k)),
             ));
             fields.push(Field::array(group, "T", "momentum, p·p/d", &[rows, columns], square(&|i, k| self.t(i, k))));
+        }
+        fields
+    }
+
+    /// Standard errors of the fields of [`Layout::fields`], `Q_error`, `M_error`, …
+    pub fn error_fields(&self, axes: &OverlapAxes, errors: &[f64]) -> Vec<Field<'static>> {
+        let mut fields = self.fields(axes, errors, &vec![0.0; self.students]);
+        for field in &mut fields {
+            field.name = match field.name {
+                "Q" => "Q_error",
+                "M" => "M_error",
+                "a" => "a_error",
+                "b" => "b_error",
+                "R" => "R_error",
+                "S" => "S_error",
+                _ => "T_error",
+            };
+            field.description = "standard error of the mean over runs";
         }
         fields
     }
@@ -209,7 +228,7 @@ mod tests {
     #[test]
     fn fields_are_whole_matrices() {
         let layout = Layout { students: 2, teachers: 1, second_layer: true, biases: false, momentum: false };
-        let fields = layout.fields("overlaps", &layout.axes(), &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]);
+        let fields = layout.fields(&layout.axes(), &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0], &[]);
         let values: Vec<_> = fields.iter().map(|field| (field.name, field.values.to_vec())).collect();
         assert_eq!(values, [("Q", vec![1.0, 2.0, 2.0, 3.0]), ("M", vec![4.0, 5.0]), ("a", vec![6.0, 7.0])]);
     }

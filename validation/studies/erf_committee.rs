@@ -54,22 +54,21 @@ fn statement(m: Array2<f64>) -> Committee {
 fn row(frame: &Frame<'_>) -> Vec<f64> {
     let get = |group, name| frame.get(group, name).unwrap_or_default();
     [
-        get("observables", "generalization_error"),
-        get("observables", "specialization"),
-        get("overlaps", "Q"),
-        get("overlaps", "M"),
+        get("errors", "generalization_error"),
+        get("errors", "specialization"),
+        get("order_parameters", "Q"),
+        get("order_parameters", "M"),
     ]
     .concat()
 }
 
 fn errors_of(frame: &Frame<'_>) -> Vec<f64> {
     let get = |group, name| frame.get(group, name).unwrap_or_default();
-    let of = "overlaps_standard_error";
     [
-        get("observables", "generalization_error_standard_error"),
-        get("observables", "specialization_standard_error"),
-        get(of, "Q"),
-        get(of, "M"),
+        get("errors", "generalization_error_error"),
+        get("errors", "specialization_error"),
+        get("order_parameters", "Q_error"),
+        get("order_parameters", "M_error"),
     ]
     .concat()
 }

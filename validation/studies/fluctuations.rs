@@ -66,7 +66,7 @@ fn predict(
         overlaps,
         covariance: rows(("covariance", "C"), len * len)?,
         bias: rows(("bias", "b"), len)?,
-        deviation: series.values("observables", "generalization_error_deviation")?.to_vec(),
+        deviation: series.values("errors", "generalization_error_deviation")?.to_vec(),
     })
 }
 

@@ -35,11 +35,11 @@ pub fn history(solver: &mut dyn Solver, times: &[f64]) -> Result<Vec<Vec<Measure
     let mut found = Vec::new();
     solver.run(times, &mut |frame| {
         let get = |group, name| frame.get(group, name).unwrap_or_default();
-        let mut means = get("observables", "generalization_error").to_vec();
-        let mut errors = get("observables", "generalization_error_standard_error").to_vec();
-        for name in ["Q", "M", "b"] {
-            means.extend(get("overlaps", name));
-            errors.extend(get("overlaps_standard_error", name));
+        let mut means = get("errors", "generalization_error").to_vec();
+        let mut errors = get("errors", "generalization_error_error").to_vec();
+        for [name, error] in [["Q", "Q_error"], ["M", "M_error"], ["b", "b_error"]] {
+            means.extend(get("order_parameters", name));
+            errors.extend(get("order_parameters", error));
         }
         errors.resize(means.len(), 0.0);
         found.push(means.iter().zip(errors).map(|(&mean, error)| Measured { mean, error }).collect());

@@ -59,8 +59,7 @@ fn greedy_against_constant(report: &mut Report, level: Level) -> Result<Panel, B
         run.run(&[time], &mut |frame| series.visit(frame))?;
         states.push(run.state().to_vec());
     }
-    let (errors, rates) =
-        (series.values("observables", "generalization_error")?, series.values("observables", "learning_rate")?);
+    let (errors, rates) = (series.values("errors", "generalization_error")?, series.values("errors", "learning_rate")?);
 
     // At each state of its path, the greedy rate against others.
     let factors = [0.25, 0.5, 0.8, 0.9, 0.95, 1.05, 1.1, 1.2, 1.5, 1.9];

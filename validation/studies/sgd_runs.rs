@@ -69,9 +69,12 @@ pub fn observe(simulation: &mut dyn Solver, times: &[f64]) -> Result<Vec<Vec<Mea
     let mut found = Vec::new();
     simulation.run(times, &mut |frame| {
         let get = |group, name| frame.get(group, name).unwrap_or_default();
-        let means = [get("observables", "generalization_error"), get("overlaps", "a")].concat();
-        let errors =
-            [get("observables", "generalization_error_standard_error"), get("overlaps_standard_error", "a")].concat();
+        let [mut a, mut a_error] = ["a", "a_error"].map(|name| get("order_parameters", name));
+        if a_error.iter().all(|error| *error == 0.0) {
+            (a, a_error) = (&[], &[]);
+        }
+        let means = [get("errors", "generalization_error"), a].concat();
+        let errors = [get("errors", "generalization_error_error"), a_error].concat();
         found.push(means.iter().zip(errors).map(|(&mean, error)| Measured { mean, error }).collect());
         Ok(ControlFlow::Continue(()))
     })?;
