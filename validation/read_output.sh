@@ -1,5 +1,6 @@
 #!/bin/sh
-# Reads the HDF5 file $1 with h5py, netCDF4 and xarray, in a virtual environment under target/python.
+# Runs the Python program $2 of this directory (read_output.py) on $1, with h5py, netCDF4 and xarray in a virtual environment
+# under target/python.
 # Exit code 77, and one line, where Python or its packages are not to be had.
 set -u
 here=$(dirname "$0")
@@ -21,4 +22,4 @@ if [ "$(cat "$environment/ready" 2>/dev/null)" != "$packages" ]; then
         missing "pip cannot install $packages"
     echo "$packages" >"$environment/ready"
 fi
-exec "$environment/bin/python" "$here/read_output.py" "$1"
+exec "$environment/bin/python" "$here/${2:-read_output.py}" "$1"
