@@ -254,7 +254,8 @@ fn python_readers_see_named_axes() {
     let _alone = alone();
     let path = write(&scratch("python").join("run.h5"));
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let output = Command::new("sh").arg(root.join("validation/read_output.sh")).arg(&path).current_dir(root).output();
+    let [runner, program] = ["python.sh", "read_output.py"].map(|name| root.join("validation").join(name));
+    let output = Command::new("sh").arg(runner).arg(program).arg(&path).current_dir(root).output();
     match output {
         // 77: not to be had here.
         Ok(output) if output.status.code() == Some(77) => say(&output.stdout),

@@ -1,6 +1,5 @@
 #!/bin/sh
-# Runs the Python program $2 of this directory (read_output.py) on $1, with h5py, netCDF4 and xarray in a virtual environment
-# under target/python.
+# Runs a Python program with its arguments where h5py, netCDF4 and xarray are at hand: in a virtual environment under target/python.
 # Exit code 77, and one line, where Python or its packages are not to be had.
 set -u
 here=$(dirname "$0")
@@ -12,14 +11,18 @@ missing() {
     exit 77
 }
 
+# One at a time: tests run side by side.
+mkdir -p "$(dirname "$environment")"
+exec 9>"$environment.lock"
+flock 9 2>/dev/null
 if [ "$(cat "$environment/ready" 2>/dev/null)" != "$packages" ]; then
     command -v python3 >/dev/null 2>&1 || missing "no python3"
     rm -rf "$environment"
-    mkdir -p "$(dirname "$environment")"
     python3 -m venv "$environment" >/dev/null 2>&1 || missing "python3 -m venv does not work"
     # shellcheck disable=SC2086
     "$environment/bin/python" -m pip install --quiet --disable-pip-version-check $packages >/dev/null 2>&1 ||
         missing "pip cannot install $packages"
     echo "$packages" >"$environment/ready"
 fi
-exec "$environment/bin/python" "$here/${2:-read_output.py}" "$1"
+flock -u 9 2>/dev/null
+exec "$environment/bin/python" "$@"
