@@ -12,6 +12,7 @@ mod noise_and_diversity;
 mod price_equation;
 mod quadratic_training;
 mod relu_committee;
+mod resume;
 mod smooth_committee;
 mod toy;
 
@@ -30,6 +31,7 @@ mod exploration;
 mod fast_training_2d;
 mod fluctuations;
 mod fokker_planck_space;
+mod formulas;
 mod full_against_simplified;
 mod gaussian_integrals;
 mod gibbs_2d;
@@ -152,6 +154,8 @@ studies![
     neuron_density,
     learning_order,
     time_scales,
+    formulas,
+    resume,
 ];
 
 /// Asserts every gate of a study at the quick level, and that it has data and a picture to show.
