@@ -2,7 +2,7 @@
 //!
 //! Himmelblau's (1972) test function over 100 as loss, moved by h along θ₁, and as fitness; all start on the hill between the
 //! wells, `D = 0.1`, `ε = 0.1`, Boltzmann events at rate 1 with β = 2. Densities of the kinetic equation and histograms of 80 000
-//! agents at three times; and the paths of four agents, which jump where they are replaced by a copy. On the command line:
+//! agents at three times; and the paths of four agents (jumps, where one becomes a copy, left out). On the command line:
 //! `kind = "kinetic"` and `kind = "agents"` with H(θ₁ − h, θ₂)/100 as formula of the loss, `record.agents = 4`.
 //! The study `himmelblau` measures the distance of the two densities and the probabilities of the wells.
 
@@ -131,7 +131,7 @@ pub fn trajectories() -> Outcome<Picture> {
     let mut kinetic = solver()?;
     record(&mut kinetic, &[5.0])?;
     let places = centres(BINS);
-    let mut plane = Panel::new("Four agents to t = 5 over the density then; jumps left out", "θ₁", "θ₂")
+    let mut plane = Panel::new("Four agents, over the density at t = 5", "θ₁", "θ₂")
         .x_range(-HALF, HALF)
         .y_range(-HALF, HALF)
         .heat_map("", &places, &places, &map(&binned(&kinetic.marginal_theta()), BINS));

@@ -65,7 +65,15 @@ fn the_table_is_that_of_the_list() {
 
 #[test]
 fn cheap_figures_can_be_made() {
-    for name in ["pbt-bands", "many-agents", "risk-components", "neurons"] {
+    for name in [
+        "pbt-bands",
+        "many-agents",
+        "fast-training",
+        "risk-components",
+        "neurons",
+        "network-against-flow",
+        "erf-committee",
+    ] {
         let picture = (choose(&[name.into()]).unwrap()[0].make)().unwrap();
         assert!(picture.panels.len() >= 3, "{name}");
         assert!(picture.panels.iter().all(|panel| !panel.marks.is_empty()), "{name}");
