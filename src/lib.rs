@@ -134,6 +134,7 @@ pub mod exact;
 pub mod frame;
 pub mod gaussian;
 pub mod grid;
+pub mod guide;
 pub mod kinetic;
 pub mod monte_carlo;
 pub mod neurons;

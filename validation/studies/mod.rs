@@ -47,6 +47,7 @@ mod network_against_flow;
 mod neuron_density;
 mod order_parameter_steps;
 mod ornstein_uhlenbeck;
+mod own_loss;
 mod plane;
 mod schedules;
 mod selection_rules;
@@ -131,6 +132,7 @@ studies![
     truncation,
     exploration,
     learning_rate,
+    own_loss,
     two_hyperparameters,
     asynchronous,
     gaussian_integrals,

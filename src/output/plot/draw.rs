@@ -206,6 +206,22 @@ fn dashes() -> LineStyle {
     LineStyle::Custom("7 6".into())
 }
 
+/// Fewer points, at least a dash and a gap apart: the library begins its pattern anew at each, so that a line through many
+/// points would look solid. The ends of steps stay.
+fn spaced(points: &[(f64, f64)], x_axis: Axis, y_axis: Axis) -> Vec<(f64, f64)> {
+    let place = |axis: Axis, size: f64, value: f64| 0.8 * size * value / (axis.high - axis.low);
+    let far = |a: (f64, f64), b: (f64, f64)| {
+        place(x_axis, PANEL.0, a.0 - b.0).hypot(place(y_axis, PANEL.1, a.1 - b.1)) >= 13.0
+    };
+    let mut kept: Vec<(f64, f64)> = Vec::new();
+    for (k, &point) in points.iter().enumerate() {
+        if kept.last().is_none_or(|&last| far(point, last)) || points.get(k + 1).is_none_or(|&next| far(next, point)) {
+            kept.push(point);
+        }
+    }
+    kept
+}
+
 /// All values of a shape along x (0) or y (1).
 fn extent(shape: &Shape, along: usize) -> Vec<f64> {
     let mut values = Vec::new();
@@ -253,8 +269,11 @@ fn shape(mark: &Mark, colour: usize, x_axis: Axis, y_axis: Axis) -> Plot {
     };
     match &mark.shape {
         Shape::Line { x, y, dashed } => {
-            let line = line(path(x, y), name);
-            Plot::Line(if *dashed { line.with_line_style(dashes()) } else { line })
+            let points = path(x, y);
+            Plot::Line(match dashed {
+                true => line(spaced(&points, x_axis, y_axis), name).with_line_style(dashes()),
+                false => line(points, name),
+            })
         }
         Shape::Slope { exponent, through, x } => {
             // Many points, because a power law is a straight line in one pair of scales only.
@@ -313,5 +332,23 @@ fn shape(mark: &Mark, colour: usize, x_axis: Axis, y_axis: Axis) -> Plot {
                 .with_cell_size(1.0);
             Plot::Heatmap(map)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dashed_lines_keep_their_ends_and_steps() {
+        let axis = Axis { log: false, low: 0.0, high: 1.0, fixed: true };
+        let line: Vec<(f64, f64)> =
+            (0..=1000).map(|k| (f64::from(k) * 1e-3, if k < 500 { 0.0 } else { 1.0 })).collect();
+        let kept = spaced(&line, axis, axis);
+        assert!(kept.len() < 40, "{}", kept.len());
+        for point in [line[0], line[499], line[500], line[1000]] {
+            assert!(kept.contains(&point), "{point:?}");
+        }
+        assert_eq!(spaced(&line[..1], axis, axis), [line[0]]);
     }
 }
