@@ -146,6 +146,9 @@ pub mod record;
 
 pub use error::{Error, Result, Warning};
 
+#[cfg(test)]
+mod resume_tests;
+
 /// The code blocks of the README, run as tests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
