@@ -1,8 +1,11 @@
-//! Cells of one axis, and densities carried from one set of cells to another without losing mass.
+//! Cells of one axis and points of time, and densities carried from one set of cells to another without losing mass.
 
 use ndarray::{ArrayD, Axis};
 
 use crate::output::hdf5::RunCoordinate;
+
+/// Times closer than this, relative, are one.
+const SAME_TIME: f64 = 1e-9;
 
 /// The ends of the cells of a coordinate, one more than cells; of points without cells, halfway between them.
 pub(super) fn edges(coordinate: &RunCoordinate) -> Vec<f64> {
@@ -58,4 +61,31 @@ pub(super) fn onto(density: &ArrayD<f64>, axis: usize, from: &[f64], to: &[f64])
         }
     }
     result
+}
+
+/// Numbers in `a` and in `b` of the times that both have, and the time.
+pub(super) fn common_times(a: &[f64], b: &[f64]) -> Vec<(usize, usize, f64)> {
+    let (mut i, mut k, mut found) = (0, 0, Vec::new());
+    while let (Some(&s), Some(&t)) = (a.get(i), b.get(k)) {
+        if (s - t).abs() <= SAME_TIME * s.abs().max(t.abs()) {
+            found.push((i, k, s));
+            (i, k) = (i + 1, k + 1);
+        } else if s < t {
+            i += 1;
+        } else {
+            k += 1;
+        }
+    }
+    found
+}
+
+/// On straight lines between the points; NaN outside.
+pub(super) fn interpolate(points: &[f64], values: &[f64], x: f64) -> f64 {
+    let after = points.partition_point(|&point| point < x);
+    let pair = |list: &[f64]| Some((*list.get(after.checked_sub(1)?)?, *list.get(after)?));
+    match (pair(points), pair(values)) {
+        (Some((p, q)), Some((u, v))) => u + (v - u) * (x - p) / (q - p),
+        _ if points.get(after) == Some(&x) => values.get(after).copied().unwrap_or(f64::NAN),
+        _ => f64::NAN,
+    }
 }

@@ -4,14 +4,12 @@ use std::fmt;
 
 use ndarray::ArrayD;
 
-use super::cells::{centres, edges, onto, widths};
+use super::cells::{centres, common_times, edges, interpolate, onto, widths};
 use super::curves::{short, swept};
 use crate::error::{Error, Result};
 use crate::output::hdf5::{RunFile, RunGroup, RunVariable};
 use crate::output::plot::{Panel, Picture};
 
-/// Times closer than this, relative, are one.
-const SAME_TIME: f64 = 1e-9;
 /// Panels of the picture.
 const PANELS: usize = 9;
 /// Markers of one curve.
@@ -390,30 +388,4 @@ impl<'r> Pair<'r> {
 fn thinned(values: Vec<f64>) -> Vec<f64> {
     let step = values.len().div_ceil(MARKERS).max(1);
     values.into_iter().step_by(step).collect()
-}
-
-fn common_times(a: &[f64], b: &[f64]) -> Vec<(usize, usize, f64)> {
-    let (mut i, mut k, mut found) = (0, 0, Vec::new());
-    while let (Some(&s), Some(&t)) = (a.get(i), b.get(k)) {
-        if (s - t).abs() <= SAME_TIME * s.abs().max(t.abs()) {
-            found.push((i, k, s));
-            (i, k) = (i + 1, k + 1);
-        } else if s < t {
-            i += 1;
-        } else {
-            k += 1;
-        }
-    }
-    found
-}
-
-/// On straight lines between the points; NaN outside.
-fn interpolate(points: &[f64], values: &[f64], x: f64) -> f64 {
-    let after = points.partition_point(|&point| point < x);
-    let pair = |list: &[f64]| Some((*list.get(after.checked_sub(1)?)?, *list.get(after)?));
-    match (pair(points), pair(values)) {
-        (Some((p, q)), Some((u, v))) => u + (v - u) * (x - p) / (q - p),
-        _ if points.get(after) == Some(&x) => values.get(after).copied().unwrap_or(f64::NAN),
-        _ => f64::NAN,
-    }
 }
