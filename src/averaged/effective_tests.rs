@@ -40,6 +40,33 @@ fn four_ways_to_the_effective_weight() {
 }
 
 #[test]
+fn formulas_open_the_closed_forms() {
+    let built_in = Population {
+        loss: Arc::new(Quadratic::new(1.3, 1)),
+        fitness: Arc::new(QuadraticFitness { optimum: vec![0.5], curvature: 0.7 }),
+        ..toy()
+    };
+    let formulas = Population {
+        loss: Arc::new(FormulaLoss::new("0.65*(theta - h)^2", 1, 1).unwrap()),
+        fitness: Arc::new(FormulaFitness::new("-0.7*(theta - 0.5)^2", 1, 1).unwrap()),
+        ..built_in.clone()
+    };
+    let points = [-2.0, -0.3, 0.0, 1.7];
+    for weight in [Weight::ClosedForm, Weight::Population { particles: 1000, seed: 1, theta: None }] {
+        let [a, b] = [&built_in, &formulas].map(|problem| Effective::new(problem, &points, &weight).unwrap());
+        let logs = |effective: &Effective| effective.log_weight.clone().unwrap();
+        let pairs = logs(&a).into_iter().chain(a.fitness).zip(logs(&b).into_iter().chain(b.fitness));
+        // Rounding of the curvatures.
+        pairs.for_each(|(a, b)| assert!((a - b).abs() < 1e-13 * (1.0 + a.abs()), "{weight:?}: {a} {b}"));
+    }
+    let weight = Weight::formula("exp(-(h - 0.5)^2)", 1).unwrap();
+    let found = Effective::new(&built_in, &[-2.0, 40.0], &weight).unwrap().log_weight.unwrap();
+    // exp(−39.5²) is 0 as a number.
+    assert_eq!(found, [-6.25, -39.5 * 39.5]);
+    assert!(matches!(Weight::formula("exp(theta)", 1), Err(Error::Formula { .. })));
+}
+
+#[test]
 fn double_well_by_quadrature_and_by_particles() {
     let mut problem = toy();
     problem.loss = Arc::new(DoubleWell { barrier: 1.0, coupling: 1.0 });

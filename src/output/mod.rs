@@ -2,5 +2,7 @@
 
 #[cfg(feature = "hdf5")]
 pub mod hdf5;
+#[cfg(feature = "hdf5")]
+pub mod picture;
 pub mod plot;
 pub mod provenance;

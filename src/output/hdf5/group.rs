@@ -19,7 +19,7 @@ const LARGE_CHUNK: usize = 1 << 20;
 /// Compression beyond this level costs time and gains little on shuffled doubles.
 const DEFLATE: u8 = 4;
 /// The dimension of the two ends of a cell.
-const ENDS: &str = "ends";
+pub const ENDS: &str = "ends";
 
 /// Tracked, so that readers list variables in the order in which they were written.
 pub fn order() -> LinkCreationOrder {

@@ -10,6 +10,9 @@
 
 mod attributes;
 mod group;
+mod read;
+#[cfg(test)]
+mod read_tests;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +21,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use ::hdf5 as library;
+
+pub use self::read::{RunCoordinate, RunFile, RunGroup, RunVariable};
 
 use self::attributes::{number, text};
 use self::group::Group;

@@ -38,7 +38,8 @@ impl Compiled {
             let out = &mut out[start * width..];
             match width {
                 1 => out[..values.len()].copy_from_slice(values),
-                2 => out.chunks_mut(2).zip(values).for_each(|(out, value)| out[root] = *value),
+                2 if root == 0 => out.as_chunks_mut::<2>().0.iter_mut().zip(values).for_each(|([out, _], v)| *out = *v),
+                2 => out.as_chunks_mut::<2>().0.iter_mut().zip(values).for_each(|([_, out], v)| *out = *v),
                 _ => out.iter_mut().skip(root).step_by(width).zip(values).for_each(|(out, value)| *out = *value),
             }
         });

@@ -203,10 +203,18 @@ fn with(
     apply(&mut out[..length], sources);
 }
 
+#[multiversion(targets("x86_64+avx512f", "x86_64+avx2"))]
 fn gather(column: Column<'_>, out: &mut [f64]) {
-    match column.stride {
-        2 => out.iter_mut().zip(column.values.chunks(2)).for_each(|(out, pair)| *out = pair[0]),
-        stride => out.iter_mut().zip(column.values.iter().step_by(stride)).for_each(|(out, value)| *out = *value),
+    let Column { values, stride } = column;
+    if stride == 2 {
+        // Pairs of known size vectorise; of the last pair only the first number may be there.
+        let (pairs, rest) = values.as_chunks::<2>();
+        if let ([value], Some(out)) = (rest, out.get_mut(pairs.len())) {
+            *out = *value;
+        }
+        out.iter_mut().zip(pairs).for_each(|(out, [value, _])| *out = *value);
+    } else {
+        out.iter_mut().zip(values.iter().step_by(stride)).for_each(|(out, value)| *out = *value);
     }
 }
 
