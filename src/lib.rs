@@ -134,6 +134,8 @@ pub mod exact;
 pub mod frame;
 pub mod gaussian;
 pub mod grid;
+#[cfg(feature = "cli")]
+pub mod input;
 pub mod kinetic;
 pub mod monte_carlo;
 pub mod neurons;
