@@ -86,6 +86,34 @@ pub struct Progress {
 /// Called between steps, some times a second where steps are short; after `Break` the run stops there.
 pub type Watch = Arc<dyn Fn(Progress) -> ControlFlow<()> + Send + Sync>;
 
+/// The watch of a solver, if it has one.
+#[derive(Clone, Default)]
+pub(crate) struct Watcher(Option<Watch>);
+
+impl Watcher {
+    /// Lets it look.
+    pub fn look(&self, time: f64, step: f64) -> ControlFlow<()> {
+        self.0.as_ref().map_or(ControlFlow::Continue(()), |watch| watch(Progress { time, step }))
+    }
+
+    /// Whether there is one.
+    pub fn is_on(&self) -> bool {
+        self.0.is_some()
+    }
+}
+
+impl From<Watch> for Watcher {
+    fn from(watch: Watch) -> Self {
+        Self(Some(watch))
+    }
+}
+
+impl std::fmt::Debug for Watcher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Watcher").field(&self.is_on()).finish()
+    }
+}
+
 /// The one face of all solvers: grids and Monte Carlo alike.
 pub trait Solver {
     /// The time reached.

@@ -134,6 +134,8 @@ pub mod exact;
 pub mod frame;
 pub mod gaussian;
 pub mod grid;
+#[cfg(feature = "cli")]
+pub mod input;
 pub mod kinetic;
 pub mod monte_carlo;
 pub mod neurons;
@@ -144,6 +146,9 @@ pub mod problem;
 pub mod record;
 
 pub use error::{Error, Result, Warning};
+
+#[cfg(test)]
+mod resume_tests;
 
 /// The code blocks of the README, run as tests.
 #[cfg(doctest)]

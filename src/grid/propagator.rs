@@ -115,6 +115,8 @@ impl Propagator {
         let c = time / self.ratio;
         let allowed = self.tolerance * sum_abs(f);
         let [before, now, next, _] = &mut self.work;
+        // It is multiplied by 0: what an attempt that overflowed left would not vanish.
+        before.fill(0.0);
         now.copy_from_slice(f);
         f.iter_mut().for_each(|f| *f *= self.coefficients[0]);
         let (mut used, mut largest) = (self.coefficients[0], 0.0f64);

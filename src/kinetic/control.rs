@@ -1,8 +1,13 @@
 //! How long steps are: chosen for a tolerance, or fixed for order studies.
 
+use std::ops::ControlFlow;
+
+use serde::{Deserialize, Serialize};
+
 use super::ladder::Ladder;
 use super::stepper::{Operators, Stepper, Trial};
 use crate::error::{Error, Result, require};
+use crate::frame::Watcher;
 use crate::grid::{Propagator, ThetaOperator};
 
 /// How the steps of a run are chosen.
@@ -49,7 +54,7 @@ const SETTLED: usize = 2;
 const SAFETY: f64 = 0.85;
 
 /// What the steps of a run cost, and what was done to the density.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Statistics {
     /// Accepted steps.
     pub steps: usize,
@@ -68,26 +73,44 @@ pub struct Statistics {
 pub(super) struct Control {
     pub steps: Steps,
     pub statistics: Statistics,
-    next: f64,
+    pub watch: Watcher,
+    pub next: f64,
     /// Steps of the present length.
-    settled: usize,
+    pub settled: usize,
+    /// The way to the next stop, where a watch ended a run on it.
+    pub way: Option<Way>,
     /// For a share of the run of `10^−k`, and that `k`.
     propagator: Option<(i32, Propagator)>,
 }
 
+/// A way from stop to stop of which some steps are taken.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) enum Way {
+    Ladder(Ladder),
+    /// Equal steps.
+    Even {
+        from: f64,
+        to: f64,
+        taken: u64,
+    },
+}
+
 impl Control {
     pub fn new(steps: Steps) -> Self {
-        Self { steps, statistics: Statistics::default(), next: 0.0, settled: 0, propagator: None }
+        let (statistics, watch) = (Statistics::default(), Watcher::default());
+        Self { steps, statistics, watch, next: 0.0, settled: 0, way: None, propagator: None }
     }
 
     /// Chooses the first step after a restart from `‖f'‖₁`.
     pub fn restart(&mut self, slope: f64) {
+        self.way = None;
         if let Steps::Tolerance(tolerance) = self.steps {
             self.next = if slope > 0.0 { 0.5 * tolerance.sqrt() / slope } else { f64::INFINITY };
         }
     }
 
-    /// Advances to `length` after the restart, which was at `origin`; `horizon` is the length of the whole run.
+    /// Advances to `length` after the restart, which was at `origin`; `horizon` is the length of the whole run. May end early,
+    /// where the watch says so; another call goes on as if it had not.
     pub fn advance(
         &mut self,
         operators: &mut Operators,
@@ -95,7 +118,10 @@ impl Control {
         origin: f64,
         length: f64,
         horizon: f64,
-    ) -> Result<()> {
+    ) -> Result<ControlFlow<()>> {
+        if stepper.time() >= length {
+            return Ok(ControlFlow::Continue(()));
+        }
         if matches!(operators.fast, ThetaOperator::Plane(_)) && !matches!(self.steps, Steps::Mesh(_)) {
             return self.advance_on_ladder(operators, stepper, origin, length, horizon);
         }
@@ -115,9 +141,11 @@ impl Control {
                     next.filter(|t| *t < length - gap).unwrap_or(length)
                 }
             };
-            self.step(operators, stepper, time, origin, horizon)?;
+            if self.step(operators, stepper, time, origin, horizon)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
         }
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     }
 
     fn step(
@@ -127,11 +155,10 @@ impl Control {
         time: f64,
         origin: f64,
         horizon: f64,
-    ) -> Result<()> {
+    ) -> Result<ControlFlow<()>> {
         let Steps::Tolerance(tolerance) = self.steps else {
             let trial = stepper.attempt(operators, time, None, false, origin + time)?;
-            self.accept(stepper, trial, origin + time);
-            return Ok(());
+            return Ok(self.accept(stepper, trial, origin + time));
         };
         let step = time - stepper.time();
         let mut trial = stepper.attempt(operators, time, None, true, origin + time)?;
@@ -139,12 +166,11 @@ impl Control {
             judge(operators, stepper, &mut trial, [0.3 * tolerance; 2], step / horizon, GROWTH / SAFETY);
         if error <= 1.0 {
             self.next = step * factor.clamp(0.3, GROWTH);
-            self.accept(stepper, trial, origin + time);
+            Ok(self.accept(stepper, trial, origin + time))
         } else {
             self.next = step * factor.clamp(0.1, 0.8);
-            self.reject(stepper, trial, origin, tolerance)?;
+            self.reject(stepper, trial, origin, tolerance)
         }
-        Ok(())
     }
 
     /// Advances where factorising costs more than a few steps: by steps on a ladder, or where there is training alone by
@@ -156,8 +182,9 @@ impl Control {
         origin: f64,
         length: f64,
         horizon: f64,
-    ) -> Result<()> {
-        let left = length - stepper.time();
+    ) -> Result<ControlFlow<()>> {
+        let (now, left) = (stepper.time(), length - stepper.time());
+        let way = self.way.take();
         match self.steps {
             Steps::Tolerance(tolerance) if !operators.slow.is_continuous() => {
                 // The errors of the parts of a run add up.
@@ -170,29 +197,47 @@ impl Control {
                 stepper.propagate(operators, &mut propagator, length, origin + length)?;
                 self.propagator = Some((share, propagator));
                 self.count(stepper, origin + length);
-                Ok(())
+                Ok(self.watch.look(origin + length, left))
             }
             Steps::Tolerance(tolerance) => {
                 let longest = operators.slow.longest_step();
-                let mut ladder = Ladder::new(stepper.time(), length);
+                let mut ladder = match way {
+                    Some(Way::Ladder(ladder)) if ladder.goes_on(now, length) => ladder,
+                    _ => Ladder::new(now, length),
+                };
                 while !ladder.is_done() {
                     let now = origin + stepper.time();
                     let step = self.next.min(longest);
                     ladder.choose(step).ok_or(Error::StepTooSmall { time: now, step, tolerance })?;
-                    self.step_on_ladder(operators, stepper, &mut ladder, origin, tolerance, horizon)?;
+                    let flow = self.step_on_ladder(operators, stepper, &mut ladder, origin, tolerance, horizon)?;
+                    if flow.is_break() {
+                        self.way = Some(Way::Ladder(ladder));
+                        return Ok(flow);
+                    }
                 }
-                Ok(())
+                Ok(ControlFlow::Continue(()))
             }
             Steps::Uniform(step) => {
-                let (from, steps) = (stepper.time(), (left / step * 0.999_999_999).ceil().max(1.0) as usize);
-                for k in 1..=steps {
+                let count = |left: f64| (left / step * 0.999_999_999).ceil().max(1.0) as u64;
+                let (from, taken) = match way {
+                    Some(Way::Even { from, to, taken }) if to == length && from < to && taken <= count(to - from) => {
+                        (from, taken)
+                    }
+                    _ => (now, 0),
+                };
+                let (left, steps) = (length - from, count(length - from));
+                for k in taken + 1..=steps {
                     let time = if k == steps { length } else { from + left * (k as f64 / steps as f64) };
                     let trial = stepper.attempt(operators, time, Some(left / steps as f64), false, origin + time)?;
-                    self.accept(stepper, trial, origin + time);
+                    let flow = self.accept(stepper, trial, origin + time);
+                    if flow.is_break() {
+                        self.way = Some(Way::Even { from, to: length, taken: k });
+                        return Ok(flow);
+                    }
                 }
-                Ok(())
+                Ok(ControlFlow::Continue(()))
             }
-            Steps::Mesh(_) => Ok(()),
+            Steps::Mesh(_) => Ok(ControlFlow::Continue(())),
         }
     }
 
@@ -204,7 +249,7 @@ impl Control {
         origin: f64,
         tolerance: f64,
         horizon: f64,
-    ) -> Result<()> {
+    ) -> Result<ControlFlow<()>> {
         let (step, time) = (ladder.step(), ladder.end());
         let mut trial = stepper.attempt(operators, time, Some(step), true, origin + time)?;
         let may_grow = ladder.will_double() && self.settled + 1 >= SETTLED;
@@ -217,28 +262,30 @@ impl Control {
             self.settled = if grows { 0 } else { self.settled + 1 };
             self.next = if grows { 2.0 * step } else { step };
             ladder.advance();
-            self.accept(stepper, trial, origin + time);
+            Ok(self.accept(stepper, trial, origin + time))
         } else {
             self.settled = 0;
             self.next = step * 0.5f64.powf((-factor.log2()).ceil().clamp(1.0, 3.0));
-            self.reject(stepper, trial, origin, tolerance)?;
+            self.reject(stepper, trial, origin, tolerance)
         }
-        Ok(())
     }
 
-    fn reject(&mut self, stepper: &mut Stepper, trial: Trial, origin: f64, tolerance: f64) -> Result<()> {
+    fn reject(&mut self, stepper: &mut Stepper, trial: Trial, origin: f64, tolerance: f64) -> Result<ControlFlow<()>> {
         stepper.reject(trial);
         self.statistics.rejected += 1;
         if self.next > f64::MIN_POSITIVE.sqrt() {
-            Ok(())
+            Ok(ControlFlow::Continue(()))
         } else {
             Err(Error::StepTooSmall { time: origin + stepper.time(), step: self.next, tolerance })
         }
     }
 
-    fn accept(&mut self, stepper: &mut Stepper, trial: Trial, time: f64) {
+    /// The watch looks after each step.
+    fn accept(&mut self, stepper: &mut Stepper, trial: Trial, time: f64) -> ControlFlow<()> {
+        let before = stepper.time();
         stepper.accept(trial);
         self.count(stepper, time);
+        self.watch.look(time, stepper.time() - before)
     }
 
     fn count(&mut self, stepper: &Stepper, time: f64) {

@@ -1,6 +1,8 @@
 //! Factors of the matrices of the steps, kept as long as they may serve again.
 
+use crate::error::Result;
 use crate::grid::{Content, Factors, PlaneFactors, PlaneFokkerPlanck, Shift, Term, ThetaOperator};
+use crate::numerics::state::ensure;
 
 /// Sets of factors kept at most for dθ = 2: the two step lengths between which a run goes to and fro.
 const SETS: u64 = 2;
@@ -80,6 +82,41 @@ impl Kept {
     /// Factorisations for dθ = 2.
     pub fn made(&self) -> usize {
         if let Self::Plane { made, .. } = self { *made } else { 0 }
+    }
+
+    /// `(q, c)` of the sets, the last used last, and the factorisations made: what [`Kept::restore`] needs.
+    pub fn matrices(&self) -> (Vec<Option<(f64, f64)>>, usize) {
+        let Self::Plane { sets, made, .. } = self else { return (Vec::new(), 0) };
+        (sets.iter().map(PlaneFactors::matrix).collect(), *made)
+    }
+
+    /// [`crate::Error::Checkpoint`] for matrices that these factors cannot be of.
+    pub fn check(&self, matrices: &[Option<(f64, f64)>]) -> Result<()> {
+        let most = if let Self::Plane { most, .. } = self { *most } else { 0 };
+        let sound = |(q, c): &(f64, f64)| *q > 0.0 && q.is_finite() && *c >= 0.0 && c.is_finite();
+        ensure(matrices.len() <= most, || format!("{} matrices, expected at most {most}", matrices.len()))?;
+        ensure(matrices.iter().flatten().all(sound), || format!("the matrices {matrices:?}"))
+    }
+
+    /// Factorises those matrices again, to the same bits. Steps take the factors at hand for what they need up to rounding: so
+    /// their bits depend on which there are.
+    pub fn restore(
+        &mut self,
+        operator: &ThetaOperator,
+        decay: Option<&[f64]>,
+        (matrices, count): (&[Option<(f64, f64)>], usize),
+        work: &mut [f64],
+    ) {
+        let (Self::Plane { sets, made, .. }, ThetaOperator::Plane(plane)) = (self, operator) else { return };
+        sets.clear();
+        for matrix in matrices {
+            let mut set = plane.factors();
+            if let Some((q, c)) = *matrix {
+                plane.solve(Shift { q, decay, c }, &[], None, &mut set, work);
+            }
+            sets.push(set);
+        }
+        *made = count;
     }
 
     /// One set of factors for another use.

@@ -1,12 +1,14 @@
 //! Steps on a ladder: the way from stop to stop over a power of two, so that few step lengths occur and few matrices.
 
+use serde::{Deserialize, Serialize};
+
 /// Halvings of the way at most.
 const RUNGS: u32 = 60;
 /// A rung is as long as a step that falls short of it by rounding.
 const ROUNDING: f64 = 1.0 + 1e-9;
 
 /// A way from one stop to the next, of which `taken` steps of `length/2^rung` are done.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Ladder {
     from: f64,
     to: f64,
@@ -63,6 +65,12 @@ impl Ladder {
     /// The step was accepted.
     pub fn advance(&mut self) {
         self.taken += 1;
+    }
+
+    /// Whether it is a way to `to` that goes on from `now`.
+    pub fn goes_on(&self, now: f64, to: f64) -> bool {
+        let done = self.from + (self.to - self.from) * (self.taken as f64 * 0.5f64.powi(self.rung as i32));
+        self.rung <= RUNGS && !self.is_done() && self.to == to && self.from < to && done == now
     }
 
     pub fn is_done(&self) -> bool {

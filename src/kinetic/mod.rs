@@ -6,15 +6,12 @@
 //! Space: exponentially fitted finite volumes in θ, cell masses in h. Time: variable-step SBDF of orders 1 to 3; training and
 //! the loss by events are implicit, the gain is extrapolated. The density is non-negative and its mass 1 at any ε.
 //!
-//! Two parameters: the operator of training is solved whole, and its factors serve as many steps as they can. So steps lie on a
-//! ladder of powers of two of the time to the next stop, with the leading coefficient of each order fixed (Jackson & Sacks-Davis
-//! 1980); and where nothing but training happens its exponential is taken at once ([`Propagator`](crate::grid::Propagator)).
-//!
 //! With two parameters a factorisation costs as much as several steps. So the steps there lie on a ladder of powers of two,
 //! and the formulas have a leading coefficient that depends on the step alone (Jackson & Sacks-Davis 1980): few matrices occur.
 //! Where there is training alone (without selection, between the events of a periodic clock) its exponential takes the place
 //! of all steps ([`Propagator`](crate::grid::Propagator)).
 
+mod checkpoint;
 mod control;
 mod factors;
 mod frames;
@@ -25,14 +22,17 @@ mod multistep;
 mod stationary;
 mod stepper;
 
+use std::ops::ControlFlow;
+
 pub use control::{Statistics, Steps};
 pub use stationary::Stationary;
 
 use crate::error::{Error, Result, Warning, require};
-use crate::frame::{Frame, Solver, Visit};
-use crate::grid::{Cells, HyperGrid, ThetaGrid, ThetaOperator, Wells, well_cut};
+use crate::frame::{Frame, Solver, Visit, Watch};
+use crate::grid::{Axis, Cells, HyperGrid, ThetaGrid, ThetaOperator, Wells, well_cut};
 use crate::numerics::buffer::{Buffer, copy};
 use crate::numerics::memory;
+use crate::numerics::state::Course;
 use crate::numerics::sum::sum;
 use crate::problem::{Clock, Donors, Evaluation, Inheritance, Population, Regions, Rule, Selection, whole_periods};
 use control::Control;
@@ -66,7 +66,8 @@ const WALL_MASS_ALLOWED: f64 = 1e-8;
 /// distance of two random members, y the coordinate of the scale of h_k. `effective_sample_size` is `⟨w⟩²/⟨w²⟩`; rules on ranks
 /// replace a known share and show 1.
 ///
-/// Memory: [`Kinetic::memory`].
+/// Memory: [`Kinetic::memory`]. A watch looks after each step, and where training alone is taken at once, after that. A saved
+/// state has the whole history of steps, [`Kinetic::statistics`] with the mesh included.
 #[derive(Debug, Clone)]
 pub struct Kinetic {
     problem: Population,
@@ -79,6 +80,8 @@ pub struct Kinetic {
     origin: f64,
     /// Events that have happened (periodic clock).
     events: u64,
+    /// The run that was stopped last, if it was.
+    course: Option<Course>,
     coordinates: frames::Coordinates,
     wells: Option<Wells>,
     wall: Option<Warning>,
@@ -134,6 +137,7 @@ impl Kinetic {
             control,
             origin: 0.0,
             events: 0,
+            course: None,
             coordinates,
             wells: None,
             wall: None,
@@ -147,16 +151,23 @@ impl Kinetic {
     /// arrays of the size of the grid and those of the rule, and two for a frame. For dθ = 2 also four of rates, and the
     /// factors of two matrices ([`PlaneFokkerPlanck`](crate::grid::PlaneFokkerPlanck)), or of one if two take more than 2 GiB.
     pub fn memory(problem: &Population, theta: &ThetaGrid, places: u64) -> u64 {
+        let cells: Vec<usize> = theta.axes().iter().map(Axis::len).collect();
+        Self::memory_of(problem, &cells, places)
+    }
+
+    /// [`Kinetic::memory`] before there is a grid: `cells` on each axis of θ.
+    pub(crate) fn memory_of(problem: &Population, cells: &[usize], places: u64) -> u64 {
         let rule = match problem.events().map(|(rule, _)| rule) {
             Some(rule) if !rule.is_weight() => 7,
             Some(Rule::Annealed { .. }) => 2,
             _ => 1,
         };
         let fresh = u64::from(problem.inheritance == Inheritance::Hyperparameters);
-        let arrays = places.saturating_mul(theta.len() as u64).saturating_mul(8 * (18 + rule + fresh));
-        let [first, second] = theta.axes() else { return arrays };
+        let of_theta = cells.iter().fold(1, |product: u64, cells| product.saturating_mul(*cells as u64));
+        let arrays = places.saturating_mul(of_theta).saturating_mul(8 * (18 + rule + fresh));
+        let [first, second] = cells else { return arrays };
         let training_alone = matches!(problem.selection, Selection::Off);
-        arrays.saturating_add(factors::bytes([first.len(), second.len()], places, training_alone))
+        arrays.saturating_add(factors::bytes([*first, *second], places, training_alone))
     }
 
     /// Shows, from now on, the probability of each of these regions of θ, as `wells/probability(region)`; the names stand in
@@ -222,6 +233,7 @@ impl Kinetic {
         require(total > 0.0 && total.is_finite(), "masses (their sum)", total, "a positive finite number")?;
         masses.iter_mut().for_each(|m| *m /= total);
         self.origin = self.time();
+        self.course = None;
         self.restart(copy(&masses))
     }
 
@@ -257,7 +269,8 @@ impl Kinetic {
         self.restart(after)
     }
 
-    fn advance(&mut self, to: f64, horizon: f64) -> Result<()> {
+    /// `Break` where the watch ended it; `Break(true)` if `to` has been reached all the same.
+    fn advance(&mut self, to: f64, horizon: f64) -> Result<ControlFlow<bool>> {
         // The gain of a rule that changes in time has kinks of its own: the history of steps ends there.
         let breaks = match self.problem.events() {
             Some((Rule::Annealed { beta }, Clock::Poisson { .. })) => beta.breaks().to_vec(),
@@ -265,23 +278,31 @@ impl Kinetic {
         };
         for time in breaks {
             if time > self.time() && time < to {
-                self.advance_smoothly(time, horizon)?;
-                let state = self.stepper.take_state();
-                self.origin = time;
-                self.restart(state)?;
+                let flow = self.advance_smoothly(time, horizon)?;
+                if flow != ControlFlow::Break(false) {
+                    let state = self.stepper.take_state();
+                    self.origin = time;
+                    self.restart(state)?;
+                }
+                if flow.is_break() {
+                    return Ok(ControlFlow::Break(false));
+                }
             }
         }
         self.advance_smoothly(to, horizon)
     }
 
-    fn advance_smoothly(&mut self, to: f64, horizon: f64) -> Result<()> {
+    fn advance_smoothly(&mut self, to: f64, horizon: f64) -> Result<ControlFlow<bool>> {
         if to <= self.time() {
-            return Ok(());
+            return Ok(ControlFlow::Continue(()));
         }
         let length = to - self.origin;
-        self.control.advance(&mut self.operators, &mut self.stepper, self.origin, length, horizon)?;
-        self.watch_walls();
-        Ok(())
+        let flow = self.control.advance(&mut self.operators, &mut self.stepper, self.origin, length, horizon)?;
+        let reached = self.stepper.time() >= length;
+        if reached {
+            self.watch_walls();
+        }
+        Ok(flow.map_break(|()| reached))
     }
 
     fn watch_walls(&mut self) {
@@ -311,7 +332,11 @@ impl Solver for Kinetic {
             )?;
             before = time;
         }
-        let horizon = end - self.time();
+        let course = Course::to(end, self.time(), self.course);
+        // Another run goes its own way from here.
+        self.control.way = self.control.way.take().filter(|_| self.course == Some(course));
+        self.course = Some(course);
+        let horizon = course.length;
         let period = match self.problem.events() {
             Some((_, Clock::Periodic { every })) => every,
             _ => f64::INFINITY,
@@ -320,16 +345,40 @@ impl Solver for Kinetic {
             // An event at the time of a record comes first.
             while self.events < whole_periods(time, period) {
                 let event = (self.events + 1) as f64 * period;
-                self.advance(event, horizon)?;
-                self.event(event)?;
+                let flow = self.advance(event, horizon)?;
+                if flow != ControlFlow::Break(false) {
+                    self.event(event)?;
+                }
+                if flow.is_break() {
+                    return Ok(());
+                }
             }
-            self.advance(time, horizon)?;
-            let frame = self.frame()?;
-            if visit(&frame)?.is_break() {
-                break;
+            if self.advance(time, horizon)?.is_break() {
+                return Ok(());
+            }
+            if visit(&self.frame()?)?.is_break() {
+                self.course = self.course.filter(|_| time < end);
+                return Ok(());
             }
         }
+        self.course = None;
         Ok(())
+    }
+
+    fn notes(&self) -> Vec<Warning> {
+        self.warnings()
+    }
+
+    fn watch(&mut self, watch: Watch) {
+        self.control.watch = watch.into();
+    }
+
+    fn save(&self) -> Result<Vec<u8>> {
+        checkpoint::save(self)
+    }
+
+    fn load(&mut self, state: &[u8]) -> Result<()> {
+        checkpoint::load(self, state)
     }
 }
 
@@ -350,6 +399,8 @@ mod plane_tests;
 mod property_tests;
 #[cfg(test)]
 mod rank_tests;
+#[cfg(test)]
+mod resume_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

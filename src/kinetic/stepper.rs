@@ -24,12 +24,12 @@ pub(super) struct Operators {
 /// time itself are exact.
 #[derive(Debug, Clone)]
 pub(super) struct Stepper {
-    times: VecDeque<f64>,
-    states: VecDeque<Buffer>,
-    gains: VecDeque<(f64, Buffer)>,
+    pub times: VecDeque<f64>,
+    pub states: VecDeque<Buffer>,
+    pub gains: VecDeque<(f64, Buffer)>,
     /// `f'` at the restart, kept for the estimate of the first step.
-    slope: Option<Buffer>,
-    factors: Kept,
+    pub slope: Option<Buffer>,
+    pub factors: Kept,
     free: Vec<Buffer>,
     cells: usize,
     places: usize,

@@ -1,6 +1,6 @@
 //! States of solvers as bytes.
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::error::{Error, Result};
 
@@ -29,6 +29,55 @@ pub fn decode<T: DeserializeOwned>(solver: &str, bytes: &[u8]) -> Result<T> {
     }
     let (state, rest) = postcard::take_from_bytes(rest).map_err(damaged)?;
     if rest.is_empty() { Ok(state) } else { Err(Error::Checkpoint { what: format!("{} bytes too many", rest.len()) }) }
+}
+
+/// The run that a solver is in: where it ends, and its length, over which its tolerance is shared out.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Course {
+    pub end: f64,
+    pub length: f64,
+}
+
+impl Course {
+    /// That of a run from `now` to `end`: the one in `before`, if it was stopped on its way to the same end.
+    pub fn to(end: f64, now: f64, before: Option<Self>) -> Self {
+        before.filter(|course| course.end == end).unwrap_or(Self { end, length: end - now })
+    }
+
+    /// Refuses what no solver saves.
+    pub fn checked(course: Option<Self>) -> Result<()> {
+        let sound = |course: Self| course.end.is_finite() && course.length.is_finite() && course.length >= 0.0;
+        ensure(course.is_none_or(sound), || format!("a run of {course:?}"))
+    }
+}
+
+/// More steps or events than any run can have had.
+pub(crate) const MOST: u64 = 1 << 53;
+
+/// [`Error::Checkpoint`] unless `sound`.
+pub(crate) fn ensure(sound: bool, what: impl FnOnce() -> String) -> Result<()> {
+    if sound { Ok(()) } else { Err(Error::Checkpoint { what: format!("it holds {}", what()) }) }
+}
+
+/// [`Error::Checkpoint`] unless `found` is the number of `what` expected.
+pub(crate) fn ensure_count(what: &str, found: usize, expected: usize) -> Result<()> {
+    ensure(found == expected, || {
+        format!("{found} {what}, expected {expected}: is it of the same problem and settings?")
+    })
+}
+
+/// [`Error::Checkpoint`] unless there are `expected` finite numbers.
+pub(crate) fn ensure_finite(what: &str, found: &[f64], expected: usize) -> Result<()> {
+    ensure_count(what, found.len(), expected)?;
+    match found.iter().find(|x| !x.is_finite()) {
+        None => Ok(()),
+        Some(bad) => ensure(false, || format!("{bad} among the {what}")),
+    }
+}
+
+/// [`Error::Checkpoint`] unless the time is one that a solver can have reached.
+pub(crate) fn ensure_time(time: f64) -> Result<()> {
+    ensure(time.is_finite() && time >= 0.0, || format!("the time {time}"))
 }
 
 #[cfg(test)]
