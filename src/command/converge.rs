@@ -17,8 +17,8 @@ struct Row {
 }
 
 pub fn converge(statement: &Statement, common: &Common) -> Outcome {
-    let case = document(statement)?.case()?;
     set_threads(common)?;
+    let case = document(statement)?.case()?;
     let once = case.refined(1);
     let twice = case.refined(2);
     if once.is_empty() {

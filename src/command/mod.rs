@@ -4,6 +4,7 @@ mod check;
 mod converge;
 mod progress;
 mod solve;
+mod sweep;
 
 use std::fmt;
 use std::io::{ErrorKind, Read as _, Write as _};

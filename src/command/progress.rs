@@ -51,6 +51,17 @@ impl Display {
         }))
     }
 
+    /// How far a sweep has come.
+    pub fn count(&self, done: usize, all: usize, label: &str) {
+        match &self.bar {
+            Some(bar) => {
+                bar.set_position(MARKS * done as u64 / all.max(1) as u64);
+                bar.set_message(format!("{done} of {all} cases, the last: {label}"));
+            }
+            None => self.say(&format!("{done} of {all} cases: {label}")),
+        }
+    }
+
     /// Takes the bar away and says a last word.
     pub fn end(&self, message: &str) {
         if let Some(bar) = &self.bar {

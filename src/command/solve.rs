@@ -6,33 +6,42 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use learning_dynamics::input::Case;
-use learning_dynamics::output::hdf5::Hdf5File;
+use learning_dynamics::output::hdf5::{Hdf5File, read_attribute};
 use learning_dynamics::output::provenance::Provenance;
 use learning_dynamics::output::run::{Listener, Outcome as Ran, Run};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::progress::Display;
-use super::{Failure, Outcome, Solve, document, set_threads};
+use super::{Failure, Outcome, Solve, document, set_threads, sweep};
 
 pub fn solve(arguments: &Solve) -> Outcome {
     let started = Instant::now();
-    let document = document(&arguments.statement)?;
-    let case = document.case()?;
-    let path = output(arguments)?;
-    let problem = document.problem_text();
     set_threads(&arguments.common)?;
+    let document = document(&arguments.statement)?;
+    let swept = sweep::swept(&document, &arguments.sweep)?;
+    let cases = sweep::all(&document, &swept)?;
+    let path = output(arguments)?;
+    let problem = sweep::problem_text(&document, &arguments.sweep);
     let display = Display::new(arguments.common.quiet);
     if arguments.resume && path.exists() {
-        let finished = learning_dynamics::output::hdf5::problem_of(&path)?;
+        let finished = read_attribute(&path, "problem")?;
         if finished != problem {
             return Err(Failure::Input(format!("{} holds another problem; give another OUT with -o", path.display())));
         }
         display.say(&format!("{} is finished already", path.display()));
         return Ok(());
     }
-    let resume = begin(arguments, &path, &display)?;
     let stop = stop_flag()?;
-    let done = run_case(&case, &problem, &path, resume, &stop, display.listener());
+    let done = match cases.as_slice() {
+        [one] if swept.is_empty() => {
+            let resume = begin(arguments, &path, &display)?;
+            run_case(&one.case, &problem, &path, resume, &stop, display.listener())
+        }
+        _ => {
+            begin_sweep(arguments, &path)?;
+            sweep::run(&cases, &swept, &problem, &path, arguments.resume, &stop, &display)
+        }
+    };
     match done {
         Ok(Done::Finished { frames, warnings }) => {
             let seconds = started.elapsed().as_secs_f64();
@@ -49,7 +58,16 @@ pub fn solve(arguments: &Solve) -> Outcome {
                 }
             }))
         }
+        Ok(Done::StoppedSweep { cases, of }) => {
+            display.end(&format!("{cases} of {of} cases are in {}", sweep::directory(&path).display()));
+            Err(Failure::Stopped(format!("stopped; go on with: {}", again(arguments, &path))))
+        }
         Err(failure) => {
+            if !swept.is_empty() {
+                display.end(&format!("the cases so far are in {}", sweep::directory(&path).display()));
+                display.say(&format!("once the cause is gone, go on with: {}", again(arguments, &path)));
+                return Err(failure);
+            }
             let temporary = Hdf5File::temporary_path(&path);
             if temporary.exists() {
                 display.end(&format!("the frames so far are in {}", temporary.display()));
@@ -66,6 +84,7 @@ pub fn solve(arguments: &Solve) -> Outcome {
 pub enum Done {
     Finished { frames: usize, warnings: Vec<String> },
     Stopped { time: f64, checkpoint: learning_dynamics::Result<PathBuf> },
+    StoppedSweep { cases: usize, of: usize },
 }
 
 /// Runs a case to its file.
@@ -152,6 +171,22 @@ fn begin(arguments: &Solve, path: &Path, display: &Display) -> Result<bool, Fail
         return Err(Failure::Input(message));
     }
     Ok(false)
+}
+
+/// Refuses to lose the cases of an earlier sweep.
+fn begin_sweep(arguments: &Solve, path: &Path) -> Outcome {
+    let directory = sweep::directory(path);
+    if arguments.force {
+        return sweep::clear(path);
+    }
+    if directory.exists() && !arguments.resume {
+        let message = format!(
+            "{} is there, of a sweep that did not finish; go on with --resume, or start anew with --force",
+            directory.display()
+        );
+        return Err(Failure::Input(message));
+    }
+    Ok(())
 }
 
 /// The command that goes on.

@@ -226,7 +226,9 @@ fn committee(root: &Table<'_>, extras: &mut Extras) -> Read<(Statement, Times)> 
             match bracket[..] {
                 [low, high] if low < high => extras.critical_learning_rate = Some([low, high]),
                 _ => {
-                    return Err(item.expected("[low, high], learning rates between which training loses its stable end"));
+                    return Err(
+                        item.expected("[low, high], learning rates between which training loses its stable end")
+                    );
                 }
             }
         }

@@ -7,3 +7,5 @@ pub mod plot;
 pub mod provenance;
 #[cfg(feature = "hdf5")]
 pub mod run;
+#[cfg(feature = "hdf5")]
+pub mod sweep;

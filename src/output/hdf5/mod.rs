@@ -13,6 +13,7 @@
 
 mod attributes;
 mod group;
+mod layout;
 mod pair;
 #[cfg(test)]
 mod tests;
@@ -22,7 +23,9 @@ use std::path::{Path, PathBuf};
 
 use ::hdf5 as library;
 
-pub use self::pair::{Hdf5File, problem_of};
+pub use self::layout::read_attribute;
+pub(crate) use self::layout::{intern, layout, values};
+pub use self::pair::Hdf5File;
 use crate::error::{Error, Result};
 use crate::frame::Field;
 

@@ -3,11 +3,8 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use ::hdf5 as library;
-use library::types::VarLenUnicode;
-
 use super::writer::Writer;
-use super::{failure, marked};
+use super::{marked, read_attribute};
 use crate::error::{Error, Result};
 use crate::frame::{Field, Frame};
 use crate::output::checkpoint::differing_line;
@@ -76,9 +73,11 @@ impl Hdf5File {
         let names = Names::new(path.as_ref());
         names.unused()?;
         names.clear();
-        let whole = Writer::create(&names.whole, provenance)?;
+        // Not under its name before it is whole.
+        let whole = Writer::create(&names.next, provenance)?;
+        std::fs::rename(&names.next, &names.whole).map_err(|error| file_error(&names.whole, &error))?;
         let next = Writer::create(&names.next, provenance)?;
-        Ok(Self::pair(names, whole, next))
+        Self::pair(names, whole, next)
     }
 
     /// Takes up the temporary file of a run to `path` that was stopped or killed, keeps its first `frames` frames, and
@@ -92,7 +91,7 @@ impl Hdf5File {
         let names = Names::new(path.as_ref());
         names.unused()?;
         names.clear();
-        let problem = problem_of(&names.whole)?;
+        let problem = read_attribute(&names.whole, "problem")?;
         if problem != provenance.problem {
             let what = format!(
                 "{} belongs to another problem: {}",
@@ -109,18 +108,20 @@ impl Hdf5File {
         std::fs::rename(&names.next, &names.whole).map_err(|error| file_error(&names.whole, &error))?;
         copy().map_err(|error| file_error(&names.next, &error))?;
         let next = Writer::open(&names.next, frames)?;
-        Ok(Self::pair(names, whole, next))
+        Self::pair(names, whole, next)
     }
 
-    fn pair(names: Names, whole: Writer, next: Writer) -> Self {
-        match names.swap() {
+    /// Tries whether names can be swapped here.
+    fn pair(names: Names, whole: Writer, next: Writer) -> Result<Self> {
+        next.flush()?;
+        Ok(match names.swap() {
             Ok(()) => Self { names, whole: next, next: Some(whole) },
             Err(_) => {
                 drop(next);
                 names.clear();
                 Self { names, whole, next: None }
             }
-        }
+        })
     }
 
     /// Where the file lies until it is finished.
@@ -173,6 +174,14 @@ impl Hdf5File {
         self.write(|file| file.attribute(name, value))
     }
 
+    /// Sets a text attribute of the coordinate `axis` of a group.
+    ///
+    /// # Errors
+    /// [`Error::File`] if there is no such coordinate, or it cannot be written.
+    pub fn write_axis_attribute(&mut self, group: &str, axis: &str, name: &str, value: &str) -> Result<()> {
+        self.write(|file| file.axis_attribute(group, axis, name, value))
+    }
+
     /// Waits until what was written is on the disk, where it outlives a power failure.
     ///
     /// # Errors
@@ -218,17 +227,6 @@ impl Hdf5File {
         std::mem::swap(&mut self.whole, next);
         write(next)
     }
-}
-
-/// The text of the problem that a file belongs to.
-///
-/// # Errors
-/// [`Error::File`] if it cannot be read.
-pub fn problem_of(path: &Path) -> Result<String> {
-    let read = || -> super::Hdf5Result<String> {
-        Ok(library::File::open(path)?.attr("problem")?.read_scalar::<VarLenUnicode>()?.to_string())
-    };
-    read().map_err(|error| failure(path, &error))
 }
 
 fn file_error(path: &Path, error: &std::io::Error) -> Error {

@@ -153,11 +153,14 @@ impl Writer {
 
     /// Sets an attribute of the root.
     pub fn attribute(&self, name: &str, value: &str) -> Result<()> {
+        set(&self.file, name, value).map_err(|error| failure(&self.path, &error))
+    }
+
+    /// Sets an attribute of a coordinate.
+    pub fn axis_attribute(&self, group: &str, axis: &str, name: &str, value: &str) -> Result<()> {
         let write = || -> Hdf5Result<()> {
-            if self.file.attr_names()?.iter().any(|known| known == name) {
-                self.file.delete_attr(name)?;
-            }
-            text(&self.file, name, value)
+            let dataset = self.file.dataset(&format!("{group}/{axis}"))?;
+            set(&dataset, name, value)
         };
         write().map_err(|error| failure(&self.path, &error))
     }
@@ -215,4 +218,12 @@ impl Writer {
         }
         self.groups.iter().try_for_each(|group| group.append_time(self.frames, frame.time))
     }
+}
+
+/// Writes a text attribute, also over one that is there.
+fn set(location: &library::Location, name: &str, value: &str) -> Hdf5Result<()> {
+    if location.attr_names()?.iter().any(|known| known == name) {
+        location.delete_attr(name)?;
+    }
+    text(location, name, value)
 }
