@@ -31,6 +31,18 @@ pub enum Error {
         /// The size expected.
         expected: usize,
     },
+    /// A formula that cannot be read.
+    #[error("{}", formula_line(text, *at, found, expected))]
+    Formula {
+        /// The formula.
+        text: String,
+        /// The byte of `text` where the trouble begins; its length if that is the end.
+        at: usize,
+        /// What stands there.
+        found: String,
+        /// What would have been accepted.
+        expected: String,
+    },
     /// A saved state that does not fit.
     #[error("the checkpoint cannot be used: {what}")]
     Checkpoint {
@@ -323,6 +335,18 @@ pub enum Warning {
         /// When.
         time: f64,
     },
+}
+
+/// One line, however long the formula: the 30 characters on each side of the trouble.
+fn formula_line(text: &str, at: usize, found: &str, expected: &str) -> String {
+    let (before, after) = text.split_at_checked(at).unwrap_or((text, ""));
+    let start = before.char_indices().rev().take(30).last().map_or(before.len(), |(k, _)| k);
+    let end = after.char_indices().nth(30).map_or(after.len(), |(k, _)| k);
+    let dots = |cut: bool| if cut { "…" } else { "" };
+    let (left, right) = (dots(start > 0), dots(end < after.len()));
+    let part = format!("{left}{}{}{right}", &before[start..], &after[..end]).replace(['\n', '\r'], " ");
+    let place = before.chars().count() + 1;
+    format!("formula \"{part}\": found {found} at character {place}, expected {expected}")
 }
 
 /// `Ok` if `ok`, else [`Error::Parameter`]. Write conditions so that NaN fails.

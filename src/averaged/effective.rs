@@ -7,6 +7,7 @@ use super::hermite::HermitePair;
 use super::sampling::population;
 use crate::error::{Error, Result, require};
 use crate::grid::{ThetaGrid, finite};
+use crate::problem::formula::log_of_h;
 use crate::problem::{Evaluation, Population, Rule, Sees, Selection};
 
 /// How w̄ and F̄ are computed.
@@ -39,6 +40,17 @@ pub enum Weight {
     /// `log w̄(h)` given; loss and fitness are not looked at, and F̄ is reported as `log w̄/β` (for rules without β,
     /// `log w̄`).
     Formula(Arc<dyn Fn(&[f64]) -> f64 + Send + Sync>),
+}
+
+impl Weight {
+    /// [`Weight::Formula`] from `w̄(h)` given as text, in `h` (`h_1`, `h_2`, … if there are several), as
+    /// `"exp(-(h - 0.5)^2)"`. Its logarithm is taken apart at exponentials, so that nothing overflows.
+    ///
+    /// # Errors
+    /// [`Error::Formula`], as [`crate::problem::Formula::new`].
+    pub fn formula(text: &str, dim_h: usize) -> Result<Self> {
+        Ok(Self::Formula(log_of_h(text, dim_h)?))
+    }
 }
 
 impl Debug for Weight {

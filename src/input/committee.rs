@@ -85,7 +85,10 @@ pub(super) fn activation(item: &Item<'_>) -> Read<Activation> {
         "tanh" => Activation::Tanh,
         "gelu" => Activation::Gelu,
         "softplus" => Activation::Softplus,
-        _ => formulas::activation(item)?,
+        _ => {
+            let names = ["erf", "relu", "linear", "quadratic", "tanh", "gelu", "softplus"];
+            formulas::activation(item).map_err(|error| formulas::or_named(item, &names, error))?
+        }
     })
 }
 

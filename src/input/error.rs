@@ -11,6 +11,7 @@ use std::fmt;
 ///   |
 /// 5 | epsilom = 0.01
 ///   | ^^^^^^^
+/// expected `epsilon`: a finite number above 0
 /// did you mean `epsilon`?
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,7 +93,7 @@ impl fmt::Display for InputError {
         if let Some(suggestion) = &self.suggestion {
             write!(f, "\ndid you mean `{suggestion}`?")?;
         }
-        self.others.iter().try_for_each(|other| write!(f, "\n{other}"))
+        self.others.iter().try_for_each(|other| write!(f, "\n\n{other}"))
     }
 }
 
@@ -100,7 +101,13 @@ impl std::error::Error for InputError {}
 
 /// The candidate nearest to `found`, if it is near.
 pub(super) fn nearest<'a>(found: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let score = |candidate: &str| strsim::jaro_winkler(&found.to_lowercase(), &candidate.to_lowercase());
+    let score = |candidate: &str| {
+        let (found, candidate) = (found.to_lowercase(), candidate.to_lowercase());
+        let edits = strsim::damerau_levenshtein(&found, &candidate);
+        // Two letters exchanged, say, which matters little in any word but the shortest.
+        let slip = edits <= 1 && candidate.chars().count() > 2;
+        strsim::jaro_winkler(&found, &candidate).max(if slip { 0.9 } else { 0.0 })
+    };
     let scored = candidates.into_iter().map(|candidate| (score(candidate), candidate));
     // As cargo and clap: below it, words have little in common.
     scored.filter(|(score, _)| *score > 0.8).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, candidate)| candidate)

@@ -1,6 +1,7 @@
 //! What a case will cost, before it costs it.
 
-use super::case::{AveragedCase, Case, Statement, Weighting};
+use super::averaged::{AveragedCase, Weighting};
+use super::case::{Case, Statement};
 use super::committee::Method;
 use super::grids::product;
 use crate::averaged::Averaged;

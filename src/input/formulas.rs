@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use exmex::{Differentiate, Express, FlatEx};
 
+use super::error::{InputError, nearest};
 use super::reader::{Item, Read};
 use crate::problem::{Activation, Fitness, Loss, Nonlinearity};
 
@@ -137,4 +138,13 @@ pub(super) fn activation(item: &Item<'_>) -> Read<Activation> {
 pub(super) fn parameters(text: &str) -> usize {
     let after = |part: &str| part.chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap_or(1);
     text.split("theta_").skip(1).map(after).max().unwrap_or(1)
+}
+
+/// The error of a formula that was rather meant as a name: nothing but letters.
+pub(super) fn or_named(item: &Item<'_>, names: &[&str], error: InputError) -> InputError {
+    let text = item.as_text().unwrap_or("");
+    if text.is_empty() || !text.chars().all(|c| c.is_ascii_alphabetic() || c == '-' || c == '_') {
+        return error;
+    }
+    item.expected(&format!("\"{}\", or a formula", names.join("\", \""))).suggest(nearest(text, names.iter().copied()))
 }

@@ -121,8 +121,9 @@ pub(super) fn each<'d, T: Clone>(
 pub(super) fn initial_theta(item: &Item<'_>, dim_theta: usize, dim_h: usize) -> Read<InitialTheta> {
     let name = |item: &Item<'_>| {
         let table = item.table("a table")?;
-        let name = table.need("law", "the name of a law")?.as_text() == Some("equilibrium");
-        if name { table.finish() } else { Ok(()) }.map(|()| name)
+        let names: Vec<(&str, bool)> = SHAPES.iter().map(|(name, _)| (*name, false)).chain([("equilibrium", true)]).collect();
+        let equilibrium = table.need("law", "the name of a law")?.choice(&names)?;
+        if equilibrium { table.finish() } else { Ok(()) }.map(|()| equilibrium)
     };
     let equilibrium = match item.as_text() {
         Some(_) => item.choice(&[("equilibrium", true)])?,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::InputError;
 use super::formulas;
 use super::reader::{FINITE, Item, POSITIVE, Read, same_name};
 use crate::problem::{DoubleWell, Fitness, Himmelblau, Loss, LossFn, Quadratic, QuadraticFitness, Regions, Role};
@@ -23,6 +24,11 @@ const FITNESSES: [(&str, Named); 2] = [("quadratic", Named::Quadratic), ("himmel
 /// Whether the text is meant as a name: it has nothing that a formula in θ has.
 fn is_name(text: &str, names: &[(&str, Named)]) -> bool {
     names.iter().any(|(name, _)| same_name(text, name))
+}
+
+fn or_named(item: &Item<'_>, names: &[(&str, Named)], error: InputError) -> InputError {
+    let names: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
+    formulas::or_named(item, &names, error)
 }
 
 const A_LOSS: &str = "a formula in theta and h, or a name, as \"quadratic\" or { name = \"himmelblau\", scale = 50.0 }";
@@ -56,7 +62,7 @@ pub(super) fn dimension(loss: &Item<'_>, fitness: Option<&Item<'_>>, dim_h: usiz
 pub(super) fn loss(item: &Item<'_>, dim_theta: usize, dim_h: usize) -> Read<Arc<dyn Loss>> {
     if let Some(text) = item.as_text() {
         return match LOSSES.iter().find(|(name, _)| same_name(text, name)) {
-            None => formulas::loss(item, dim_theta, dim_h),
+            None => formulas::loss(item, dim_theta, dim_h).map_err(|error| or_named(item, &LOSSES, error)),
             Some((_, Named::Quadratic)) => Ok(Arc::new(Quadratic::new(1.0, dim_h))),
             Some((_, Named::DoubleWell)) => Ok(Arc::new(DoubleWell { barrier: 1.0, coupling: 1.0 })),
             Some((_, Named::Himmelblau)) => Ok(Arc::new(Himmelblau::new(1.0))),
@@ -99,7 +105,7 @@ pub(super) fn none() -> (Arc<dyn Loss>, Arc<dyn Fitness>) {
 pub(super) fn fitness(item: &Item<'_>, dim_theta: usize, dim_h: usize) -> Read<Arc<dyn Fitness>> {
     if let Some(text) = item.as_text() {
         return match FITNESSES.iter().find(|(name, _)| same_name(text, name)) {
-            None => formulas::fitness(item, dim_theta, dim_h),
+            None => formulas::fitness(item, dim_theta, dim_h).map_err(|error| or_named(item, &FITNESSES, error)),
             Some((_, Named::Himmelblau)) => Ok(Arc::new(Himmelblau::new(1.0))),
             Some(_) => Ok(Arc::new(QuadraticFitness { optimum: vec![0.0; dim_theta], curvature: 1.0 })),
         };

@@ -16,6 +16,7 @@
 //! ```
 
 mod agents;
+mod averaged;
 mod case;
 mod committee;
 mod document;
@@ -36,7 +37,17 @@ mod time;
 mod tree;
 
 #[cfg(test)]
+mod document_tests;
+#[cfg(test)]
+mod error_tests;
+#[cfg(test)]
 mod example_tests;
+#[cfg(test)]
+mod fuzz_tests;
+#[cfg(test)]
+mod named_tests;
+#[cfg(test)]
+mod refine_tests;
 
 pub use case::Case;
 pub use document::Document;

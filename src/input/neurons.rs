@@ -126,17 +126,10 @@ pub(super) fn statement(root: &Table<'_>, flow: Option<&mut FlowSettings>) -> Re
         SecondLayer::Drawn { neurons, .. } => *neurons,
     };
     let dimension = initial.get("dimension").map(|item| item.count(1..=1 << 50)).transpose()?;
-    let directions = match dimension {
-        Some(dimension) => Some((dimension, initial.seed_or(start_seed.unwrap_or(1))?)),
-        None => None,
-    };
+    let seed = initial.seed_or(start_seed.unwrap_or(1))?;
+    let directions = dimension.map(|dimension| (dimension, seed));
     let s = initial.get("s");
     let r = initial.get("r");
-    for given in [&s, &r].into_iter().flatten() {
-        if directions.is_some() {
-            return Err(given.error(format!("`{}` beside the dimension of random directions", given.path)));
-        }
-    }
     let alignment = Range { text: "a number from -1 to 1", holds: |s| s.abs() <= 1.0 };
     let s = s.map_or(Ok(vec![0.0]), |item| {
         let s: Vec<f64> = if item.is_list() { item.numbers(alignment)? } else { vec![item.number(alignment)?] };
@@ -151,6 +144,11 @@ pub(super) fn statement(root: &Table<'_>, flow: Option<&mut FlowSettings>) -> Re
             if r.dim() == (count, count) { Ok(r) } else { Err(item.expected(&format!("{count} rows of {count}"))) }
         })
         .transpose()?;
+    if let (Some(dimension), true) = (initial.get("dimension"), r.is_some() || s.iter().any(|s| *s != 0.0)) {
+        return Err(dimension
+            .error("directions are random and given")
+            .detail("found a dimension beside s or r, expected one or the other (s = 0 says nothing)"));
+    }
     initial.finish()?;
     table.finish()?;
     Ok((Statement { activation, target, epsilon, a, s, r, directions }, series))

@@ -53,7 +53,7 @@ pub(super) fn population(table: &Table<'_>, need: Need) -> Read<(Population, Opt
     let mutation = match table.get("mutation") {
         Some(mutation) => each(&mutation, dim_h, "hyperparameter", kernel)?,
         None if matches!(selection, Selection::Off) => vec![Kernel::None; dim_h],
-        None => table.need("mutation", "a table with a kernel, or \"none\"")?.list("").map(|_| Vec::new())?,
+        None => return Err(table.missing("mutation", "a table with a kernel, or \"none\"")),
     };
     let initial = table.need("initial", "a table with the initial laws of h and theta")?.table("a table")?;
     let of_h = initial.need("h", "a law, as { law = \"uniform\", low = -1.0, high = 1.0 }")?;

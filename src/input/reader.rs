@@ -35,9 +35,12 @@ pub(super) struct Item<'d> {
 impl<'d> Item<'d> {
     /// "bad value of …: found …, expected …", at the value.
     pub fn expected(&self, expected: &str) -> InputError {
+        // Numbers as they were written.
+        let written = self.doc.slice(self.node.at);
+        let found = if self.is_number() && !written.is_empty() { written.into() } else { self.node.describe() };
         self.doc
             .error(self.node.at, format!("bad value of `{}`", self.path))
-            .detail(format!("found {}, expected {expected}", self.node.describe()))
+            .detail(format!("found {found}, expected {expected}"))
     }
 
     /// Another message at the value.
@@ -229,15 +232,31 @@ impl<'d> Table<'d> {
     }
 
     pub fn need(&self, key: &'static str, expected: &str) -> Read<Item<'d>> {
-        if let Some(item) = self.get(key) {
-            return Ok(item);
-        }
+        self.get(key).ok_or_else(|| self.missing(key, expected))
+    }
+
+    /// What is said of a key that is not there, or is misspelt.
+    pub fn missing(&self, key: &'static str, expected: &str) -> InputError {
+        let error = match self.misspelt(&[key]) {
+            Some(error) => error,
+            None => self.error(format!("missing key `{key}`{}", self.shown())),
+        };
+        error.detail(format!("expected `{key}`: {expected}"))
+    }
+
+    /// A key that nobody has asked for yet and that is nearly one of these.
+    fn misspelt(&self, keys: &[&'static str]) -> Option<InputError> {
         let asked = self.asked.borrow();
-        let misspelt = |entry: &&Entry| !asked.contains(&&*entry.key) && nearest(&entry.key, [key]).is_some();
-        if let Some(entry) = self.entries.iter().find(misspelt) {
-            return Err(self.unknown(entry, Some(key)).detail(format!("expected `{key}`: {expected}")));
-        }
-        Err(self.error(format!("missing key `{key}`{}", self.shown())).detail(format!("expected {expected}")))
+        let mut strange = self.entries.iter().filter(|entry| !asked.contains(&&*entry.key));
+        strange.find_map(|entry| Some(self.unknown(entry, Some(nearest(&entry.key, keys.iter().copied())?))))
+    }
+
+    /// Reports keys that are none of these.
+    pub fn only(&self, keys: &[&str]) -> Read<()> {
+        let mut strange = self.entries.iter().filter(|entry| !keys.contains(&&*entry.key));
+        let Some(entry) = strange.next() else { return Ok(()) };
+        let error = self.unknown(entry, nearest(&entry.key, keys.iter().copied()));
+        Err(error.detail(format!("expected one of `{}`", keys.join("`, `"))))
     }
 
     pub fn number(&self, key: &'static str, range: Range) -> Read<f64> {
@@ -310,8 +329,7 @@ impl<'d> Table<'d> {
         let strange = self.entries.iter().filter(|entry| !asked.contains(&&*entry.key));
         let mut errors = strange.map(|entry| {
             let suggestion = nearest(&entry.key, asked.iter().copied());
-            let error = self.unknown(entry, suggestion);
-            if suggestion.is_none() && !asked.is_empty() { error.detail(expected.clone()) } else { error }
+            self.unknown(entry, suggestion).detail(expected.clone())
         });
         match errors.next() {
             Some(first) => Err(InputError { others: errors.collect(), ..first }),

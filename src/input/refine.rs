@@ -1,6 +1,7 @@
 //! The ways in which a case can be made more precise, each alone.
 
-use super::case::{AveragedCase, Case, Statement, Weighting};
+use super::averaged::{AveragedCase, Weighting};
+use super::case::{Case, Statement};
 use super::committee::Method;
 use super::grids::Cells;
 use crate::gaussian::Quadrature;

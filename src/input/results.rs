@@ -3,7 +3,8 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use super::case::{AveragedCase, Case, Extras, Statement};
+use super::averaged::AveragedCase;
+use super::case::{Case, Extras, Statement};
 use super::grids;
 use crate::averaged::Averaged;
 use crate::error::Result;

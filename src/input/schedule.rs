@@ -37,7 +37,8 @@ pub(super) fn schedule(item: &Item<'_>, range: Range) -> Read<Schedule> {
         if same_name(text, "greedy") {
             return Ok(Schedule::Greedy { most: MOST });
         }
-        let formula = formulas::formula(item, &["t"])?;
+        let formula =
+            formulas::formula(item, &["t"]).map_err(|error| formulas::or_named(item, &["greedy"], error))?;
         return Ok(Schedule::Function(Arc::new(move |t| formula.eval(&[t]))));
     }
     let table =
