@@ -1,9 +1,12 @@
 //! Time stepping.
 
 use std::cell::RefCell;
+use std::ops::ControlFlow;
+
+use serde::{Deserialize, Serialize};
 
 use super::gain::{GainRule, Scratch};
-use super::jump;
+use super::jump::Jump;
 use super::solver::{Averaged, Dynamics};
 use crate::error::{Result, require};
 use crate::numerics::ode::{StepTolerance, integrate};
@@ -19,17 +22,45 @@ const SAFETY: f64 = 20.0;
 /// Absolute over relative error of a step: places with less than this share of the mass may be wrong by that much.
 const TAIL: f64 = 1e-4;
 
+/// A way from stop to stop of which some pieces are done.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Way {
+    pub from: f64,
+    pub to: f64,
+    pub done: u64,
+    /// Of the power series of the jump form.
+    pub jump: Option<Jump>,
+}
+
+impl Way {
+    fn new(from: f64, to: f64) -> Self {
+        Self { from, to, done: 0, jump: None }
+    }
+}
+
 impl Averaged {
-    /// Advances to `target`; `budget` is the error allowed per unit of time.
-    pub(super) fn advance(&mut self, target: f64, budget: f64) -> Result<()> {
-        let Self { mass, dynamics, time, step, moved, events, series_steps, tolerance, coordinates, .. } = self;
+    /// Advances to `target`; `budget` is the error allowed per unit of time. Ends early where the watch says so; another call
+    /// goes on as if it had not.
+    pub(super) fn advance(&mut self, target: f64, budget: f64) -> Result<ControlFlow<()>> {
+        let Self { mass, dynamics, time, moved, events, coordinates, watch, .. } = self;
         match dynamics {
             Dynamics::Still => {}
             Dynamics::Replicator(operator) => {
-                let duration = target - *time;
+                let way = self.way.take().filter(|way| way.to == target).unwrap_or(Way::new(*time, target));
+                let duration = target - way.from;
                 let mut cells = coordinates.on_cells(mass);
-                operator.advance(&mut cells, duration, budget * duration)?;
+                let mut done = way.done;
+                let mut look = |piece: u64, step: f64| {
+                    done = piece;
+                    watch.look(way.from + piece as f64 * step, step)
+                };
+                let flow = operator.advance(&mut cells, duration, budget * duration, way.done, &mut look)?;
                 coordinates.cell_places.iter().zip(&cells).for_each(|(&place, m)| mass[place] = *m);
+                if flow.is_break() {
+                    *time = (way.from + done as f64 * operator.piece(duration)).min(target);
+                    self.way = Some(Way { done, ..way });
+                    return Ok(flow);
+                }
             }
             Dynamics::Generations { every, gain } => {
                 let (mut next, mut scratch) = (vec![0.0; mass.len()], Scratch::default());
@@ -41,10 +72,15 @@ impl Averaged {
                 )?;
                 // An event at the time shown belongs to it.
                 while *events < whole_periods(target, *every) {
+                    let event = (*events + 1) as f64 * *every;
                     *events += 1;
-                    gain.apply(mass, &mut next, &mut scratch, *events as f64 * *every)?;
+                    gain.apply(mass, &mut next, &mut scratch, event)?;
                     std::mem::swap(mass, &mut next);
                     *moved += normalise(mass);
+                    if watch.look(event, *every).is_break() {
+                        *time = event.clamp(*time, target);
+                        return Ok(ControlFlow::Break(()));
+                    }
                 }
             }
             Dynamics::Staggered(march) => {
@@ -55,80 +91,106 @@ impl Averaged {
                     every,
                     "at most 1e8 events between two outputs",
                 )?;
-                march.1 = march.0.advance(target, mass)?;
-                *moved += normalise(mass);
-                if let Some(pool) = &mut march.1 {
-                    *moved += normalise(pool);
+                let (pool, flow) = march.0.advance(target, mass, watch)?;
+                march.1 = pool;
+                let moves = normalise(mass) + march.1.as_deref_mut().map_or(0.0, normalise);
+                if flow.is_break() {
+                    *time = march.0.time().clamp(*time, target);
+                    return Ok(flow);
                 }
+                *moved += moves;
             }
-            Dynamics::Jump { rate, gain } => {
-                let rate = *rate;
-                // Pieces end where the rule has kinks in time.
-                for end in ends(&gain.rule, *time, target) {
-                    let (start, length, pieces) = cut(rate, *time, end)?;
-                    if let Some(weights) = gain.steady_weights() {
-                        let growth = rate * (end - start);
-                        jump::advance(gain, weights, mass, growth, *tolerance, start, series_steps)?;
-                        *time = end;
-                        continue;
-                    }
-                    let allowed = step_tolerance(budget, rate, length, mass.len());
-                    let scratch = RefCell::new(Scratch::default());
-                    for piece in 0..pieces {
-                        let begin = start + piece as f64 * length;
-                        let rhs = |s: f64, n: &[f64], out: &mut [f64]| {
-                            gain.apply(n, out, &mut scratch.borrow_mut(), begin + s)?;
-                            out.iter_mut().for_each(|o| *o *= rate);
-                            Ok(())
-                        };
-                        integrate(rhs, (0.0, length), mass, allowed, step)?;
-                        *moved += normalise(mass);
-                    }
-                    *time = end;
+            Dynamics::Jump { .. } | Dynamics::Published { .. } => loop {
+                let flow = self.advance_by_pieces(target, budget)?;
+                if flow.is_break() || self.time >= target {
+                    return Ok(flow);
                 }
-            }
-            Dynamics::Published { rate, gain, pool } => {
-                let (rate, places) = (*rate, mass.len());
-                for end in ends(&gain.rule, *time, target) {
-                    let (start, length, pieces) = cut(rate, *time, end)?;
-                    let allowed = step_tolerance(budget, rate, length, places);
-                    let scratch = RefCell::new(Scratch::default());
-                    for piece in 0..pieces {
-                        let begin = start + piece as f64 * length;
-                        // Both times e^{κs}: `n' = κ Φ(n; p)`, `p' = κ n`.
-                        let rhs = |s: f64, y: &[f64], out: &mut [f64]| {
-                            let ((own, pool), (to_own, to_pool)) = (y.split_at(places), out.split_at_mut(places));
-                            gain.apply_to(own, pool, to_own, &mut scratch.borrow_mut(), begin + s)?;
-                            to_pool.copy_from_slice(own);
-                            out.iter_mut().for_each(|o| *o *= rate);
-                            Ok(())
-                        };
-                        let mut both = [&mass[..], &pool[..]].concat();
-                        integrate(rhs, (0.0, length), &mut both, allowed, step)?;
-                        mass.copy_from_slice(&both[..places]);
-                        pool.copy_from_slice(&both[places..]);
-                        *moved += normalise(mass) + normalise(pool);
-                    }
-                    *time = end;
-                }
-            }
+            },
         }
         *time = target;
-        Ok(())
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Advances the jump form to the next kink of the rule, or to `target`.
+    fn advance_by_pieces(&mut self, target: f64, budget: f64) -> Result<ControlFlow<()>> {
+        let Self { mass, dynamics, time, step, moved, series_steps, tolerance, watch, way, .. } = self;
+        let (rate, gain, mut pool) = match dynamics {
+            Dynamics::Jump { rate, gain } => (*rate, &*gain, None),
+            Dynamics::Published { rate, gain, pool } => (*rate, &*gain, Some(pool)),
+            _ => return Ok(ControlFlow::Continue(())),
+        };
+        let going = way.take().filter(|way| way.to == next_kink(&gain.rule, way.from, target));
+        let mut on = going.unwrap_or_else(|| Way::new(*time, next_kink(&gain.rule, *time, target)));
+        let (length, pieces) = cut(rate, on.from, on.to)?;
+        if let (Some(weights), None) = (gain.steady_weights(), &pool) {
+            let mut jump = on.jump.take().unwrap_or_else(|| Jump::new(weights, mass, rate * (on.to - on.from)));
+            let mut reached = *time;
+            while jump.left > 0.0 {
+                if !jump.step(gain, weights, mass, *tolerance, on.from, series_steps)? {
+                    continue;
+                }
+                let now = (on.to - jump.left / rate).clamp(reached, on.to);
+                if watch.look(now, now - reached).is_break() {
+                    on.jump = Some(jump);
+                    (*time, *way) = (now, Some(on));
+                    return Ok(ControlFlow::Break(()));
+                }
+                reached = now;
+            }
+            *time = on.to;
+            return Ok(ControlFlow::Continue(()));
+        }
+        let places = mass.len();
+        let allowed = step_tolerance(budget, rate, length, places);
+        let scratch = RefCell::new(Scratch::default());
+        while on.done < pieces {
+            let begin = on.from + on.done as f64 * length;
+            if let Some(pool) = &mut pool {
+                // Both times e^{κs}: `n' = κ Φ(n; p)`, `p' = κ n`.
+                let rhs = |s: f64, y: &[f64], out: &mut [f64]| {
+                    let ((own, pool), (to_own, to_pool)) = (y.split_at(places), out.split_at_mut(places));
+                    gain.apply_to(own, pool, to_own, &mut scratch.borrow_mut(), begin + s)?;
+                    to_pool.copy_from_slice(own);
+                    out.iter_mut().for_each(|o| *o *= rate);
+                    Ok(())
+                };
+                let mut both = [&mass[..], &pool[..]].concat();
+                integrate(rhs, (0.0, length), &mut both, allowed, step)?;
+                mass.copy_from_slice(&both[..places]);
+                pool.copy_from_slice(&both[places..]);
+                *moved += normalise(mass) + normalise(pool);
+            } else {
+                let rhs = |s: f64, n: &[f64], out: &mut [f64]| {
+                    gain.apply(n, out, &mut scratch.borrow_mut(), begin + s)?;
+                    out.iter_mut().for_each(|o| *o *= rate);
+                    Ok(())
+                };
+                integrate(rhs, (0.0, length), mass, allowed, step)?;
+                *moved += normalise(mass);
+            }
+            on.done += 1;
+            let now = if on.done == pieces { on.to } else { begin + length };
+            if watch.look(now, length).is_break() {
+                (*time, *way) = (now, Some(on));
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        *time = on.to;
+        Ok(ControlFlow::Continue(()))
     }
 }
 
-/// The kinks of a rule in time between `from` and `to`, and `to`.
-fn ends(rule: &GainRule, from: f64, to: f64) -> Vec<f64> {
+/// The first kink of a rule in time between `from` and `to`, else `to`.
+fn next_kink(rule: &GainRule, from: f64, to: f64) -> f64 {
     let breaks = if let GainRule::Annealed(annealed) = rule { annealed.beta.breaks() } else { &[] };
-    breaks.iter().copied().filter(|t| *t > from && *t < to).chain([to]).collect()
+    breaks.iter().copied().find(|t| *t > from && *t < to).unwrap_or(to)
 }
 
-/// Start, length and number of the pieces up to `end`.
-fn cut(rate: f64, start: f64, end: f64) -> Result<(f64, f64, u64)> {
+/// Length and number of the pieces up to `end`.
+fn cut(rate: f64, start: f64, end: f64) -> Result<(f64, u64)> {
     let pieces = (rate * (end - start) / PIECE).ceil();
     require(pieces <= MOST, "selection.clock.rate", rate, "at most 8e8 events an agent between two outputs")?;
-    Ok((start, (end - start) / pieces.max(1.0), pieces as u64))
+    Ok(((end - start) / pieces.max(1.0), pieces as u64))
 }
 
 /// The error allowed in a step of a piece.

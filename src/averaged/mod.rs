@@ -24,6 +24,7 @@
 
 mod advance;
 mod annealed;
+mod checkpoint;
 pub mod effective;
 mod frames;
 mod gain;
@@ -45,6 +46,8 @@ pub use stationary::Stationary;
 mod asynchronous_tests;
 #[cfg(test)]
 mod effective_tests;
+#[cfg(test)]
+mod resume_tests;
 #[cfg(test)]
 mod tail_tests;
 #[cfg(test)]

@@ -2,14 +2,17 @@
 
 use std::ops::ControlFlow;
 
+use super::advance::Way;
+use super::checkpoint;
 use super::effective::{Effective, Weight, log_gibbs, unsupported};
 use super::gain::{Gain, GainRule};
 use super::replicator::Replicator;
 use super::staggered::Staggered;
 use crate::error::{Error, Result, Warning, require};
-use crate::frame::{Field, Frame, Solver, Visit};
+use crate::frame::{Field, Frame, Solver, Visit, Watch, Watcher};
 use crate::grid::{HyperCoordinates, HyperGrid, ThetaGrid, Wells, well_cut};
 use crate::numerics::memory;
+use crate::numerics::state::Course;
 use crate::problem::{Clock, Donors, InitialTheta, Kernel, Population, Regions, Selection};
 
 /// How to solve.
@@ -63,12 +66,16 @@ pub struct Averaged {
     pub(super) step: f64,
     /// Steps of the series for weights in the present run.
     pub(super) series_steps: u64,
+    /// The run that was stopped last, if it was, and where on the way to its next stop.
+    pub(super) course: Option<Course>,
+    pub(super) way: Option<Way>,
+    pub(super) watch: Watcher,
     pub(super) dynamics: Dynamics,
     /// The cells of θ, where there are any.
     theta: Option<ThetaGrid>,
     pub(super) coordinates: HyperCoordinates,
     pub(super) wells: Option<(Wells, Vec<f64>)>,
-    warnings: Vec<Warning>,
+    pub(super) warnings: Vec<Warning>,
 }
 
 #[derive(Debug, Clone)]
@@ -94,7 +101,7 @@ pub(super) enum Dynamics {
 }
 
 /// The wall mass from which a run warns.
-const WALL: f64 = 1e-6;
+pub(super) const WALL: f64 = 1e-6;
 
 impl Averaged {
     /// Prepares a run: validates the problem, computes w̄ and F̄, puts the initial law on the grid.
@@ -134,6 +141,9 @@ impl Averaged {
             tolerance,
             step: 0.0,
             series_steps: 0,
+            course: None,
+            way: None,
+            watch: Watcher::default(),
             dynamics,
             theta,
             wells: None,
@@ -292,17 +302,42 @@ impl Solver for Averaged {
             require(time.is_finite() && time >= previous, "time.outputs", time, "increasing finite times")?;
             previous = time;
         }
-        let budget = if previous > self.time { self.tolerance / (previous - self.time) } else { 0.0 };
-        self.series_steps = 0;
+        let Some(&end) = times.last() else { return Ok(()) };
+        let course = Course::to(end, self.time, self.course);
+        if self.course != Some(course) {
+            (self.course, self.way, self.series_steps) = (Some(course), None, 0);
+        }
+        let budget = if course.length > 0.0 { self.tolerance / course.length } else { 0.0 };
         for &time in times {
-            self.advance(time, budget)?;
+            if self.advance(time, budget)?.is_break() {
+                return Ok(());
+            }
             self.warn();
             let frame: Frame<'_> = self.frame()?;
             if visit(&frame)? == ControlFlow::Break(()) {
-                break;
+                self.course = self.course.filter(|_| time < end);
+                return Ok(());
             }
         }
+        self.course = None;
         Ok(())
+    }
+
+    fn notes(&self) -> Vec<Warning> {
+        self.warnings.clone()
+    }
+
+    /// It looks after each event of a periodic clock, each step of a staggered one, and each piece or long step of the others.
+    fn watch(&mut self, watch: Watch) {
+        self.watch = watch.into();
+    }
+
+    fn save(&self) -> Result<Vec<u8>> {
+        checkpoint::save(self)
+    }
+
+    fn load(&mut self, state: &[u8]) -> Result<()> {
+        checkpoint::load(self, state)
     }
 
     fn constants(&self) -> Vec<Field<'_>> {

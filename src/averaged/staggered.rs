@@ -12,8 +12,14 @@
 //! where the solution has its kinks, classical Runge–Kutta stages, and a last sum by Simpson's rule, so that what comes in at t
 //! goes out at t + T by the very same numbers: mass is exact, and no density turns negative by more than rounding.
 
+use std::ops::ControlFlow;
+
+use serde::{Deserialize, Serialize};
+
 use super::gain::{Gain, Scratch};
 use crate::error::Result;
+use crate::frame::Watcher;
+use crate::numerics::state::{MOST, ensure, ensure_count, ensure_finite};
 
 /// State of the march.
 #[derive(Debug, Clone)]
@@ -54,7 +60,7 @@ impl Staggered {
         ((0.8 / tolerance.powf(0.25)).ceil() as usize).clamp(6, 1000)
     }
 
-    fn time(&self) -> f64 {
+    pub fn time(&self) -> f64 {
         self.made as f64 * self.every / self.steps as f64
     }
 
@@ -145,8 +151,8 @@ impl Staggered {
         Ok(Ahead { rho, pool, posts })
     }
 
-    /// Marches to the last step that is not after `target`, and writes ρ there to `mass`; returns π, if there is one.
-    pub fn advance(&mut self, target: f64, mass: &mut [f64]) -> Result<Option<Vec<f64>>> {
+    /// Marches to `target`, or until the watch ends it, and writes ρ there to `mass`; returns π, if there is one.
+    pub fn advance(&mut self, target: f64, mass: &mut [f64], watch: &Watcher) -> Result<Marched> {
         let step = self.every / self.steps as f64;
         let wanted = crate::problem::whole_periods(target, step);
         while self.made < wanted {
@@ -163,17 +169,62 @@ impl Staggered {
                 self.posts.rotate_right(1);
                 self.posts[0].clear();
             }
+            if watch.look(self.time(), step).is_break() {
+                mass.copy_from_slice(&self.rho);
+                return Ok((self.pool.clone(), ControlFlow::Break(())));
+            }
         }
         let left = (target - self.time()) / step;
         if left <= 1e-9 {
             mass.copy_from_slice(&self.rho);
-            return Ok(self.pool.clone());
+            return Ok((self.pool.clone(), ControlFlow::Continue(())));
         }
         let Ahead { rho, pool, .. } = self.ahead(left.min(1.0))?;
         mass.copy_from_slice(&rho);
-        Ok(pool)
+        Ok((pool, ControlFlow::Continue(())))
+    }
+
+    /// The state that it goes on from.
+    pub fn save(&self) -> Saved<&[f64]> {
+        let posts = self.posts.each_ref().map(|posts| posts.iter().map(|post| &post[..]).collect());
+        Saved { made: self.made, rho: &self.rho, pool: self.pool.as_deref(), posts }
+    }
+
+    /// Refuses what [`Staggered::save`] does not give.
+    pub fn check(&self, saved: &Saved<Vec<f64>>) -> Result<()> {
+        let (places, steps) = (self.rho.len(), self.steps as u64);
+        ensure(saved.made <= MOST, || format!("{} steps of a staggered clock", saved.made))?;
+        ensure_count("densities of published states", saved.pool.iter().len(), self.pool.iter().len())?;
+        for array in saved.posts.iter().flatten().chain([&saved.rho]).chain(&saved.pool) {
+            ensure_finite("masses", array, places)?;
+        }
+        let of_period = |periods: u64| if saved.made >= periods * steps { 2 * self.steps + 1 } else { 0 };
+        let now = saved.made % steps;
+        let present = if now == 0 { 0 } else { 2 * now as usize + 1 };
+        for (posts, expected) in saved.posts.iter().zip([present, of_period(1), of_period(2)]) {
+            ensure_count("half steps of a period", posts.len(), expected)?;
+        }
+        Ok(())
+    }
+
+    /// Goes on from what was saved and checked.
+    pub fn load(&mut self, saved: Saved<Vec<f64>>) {
+        let Saved { made, rho, pool, posts } = saved;
+        (self.made, self.rho, self.pool, self.posts) = (made, rho, pool, posts);
     }
 }
+
+/// What the march goes on from: slices to save, vectors to load.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Saved<A> {
+    made: u64,
+    rho: A,
+    pool: Option<A>,
+    posts: [Vec<A>; 3],
+}
+
+/// π, if there is one, and whether the watch ended the march.
+type Marched = (Option<Vec<f64>>, ControlFlow<()>);
 
 /// A state to come.
 struct Ahead {
