@@ -61,18 +61,8 @@ pub(super) struct Extras {
 }
 
 /// What may stand at the top of a file, of whatever kind.
-const KEYS: [&str; 10] = [
-    "kind",
-    "problem",
-    "grid",
-    "population",
-    "simulation",
-    "time",
-    "record",
-    "fluctuations",
-    "checkpoint",
-    "sweep",
-];
+const KEYS: [&str; 10] =
+    ["kind", "problem", "grid", "population", "simulation", "time", "record", "fluctuations", "checkpoint", "sweep"];
 
 impl Document {
     /// Checks everything that can be checked without work, and states the case.
@@ -153,7 +143,9 @@ fn committee(root: &Table<'_>, extras: &mut Extras) -> Read<(Statement, Times)> 
             match bracket[..] {
                 [low, high] if low < high => extras.critical_learning_rate = Some([low, high]),
                 _ => {
-                    return Err(item.expected("[low, high], learning rates between which training loses its stable end"));
+                    return Err(
+                        item.expected("[low, high], learning rates between which training loses its stable end")
+                    );
                 }
             }
         }
