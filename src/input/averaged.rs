@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::case::Extras;
-use super::formulas::{self, Formula};
+use super::formulas;
 use super::grids::{self, Cells};
 use super::losses;
 use super::population::{Need, population};
@@ -33,8 +33,7 @@ pub(super) enum Weighting {
     ClosedForm,
     GaussHermite(usize),
     Population { particles: usize, seed: u64 },
-    Formula(Formula),
-    LogFormula(Formula),
+    Given(Weight),
 }
 
 /// Reads the whole file but `kind`.
@@ -82,8 +81,13 @@ fn weighting(item: &Item<'_>, dim_h: usize) -> Read<Weighting> {
             };
             Weighting::GaussHermite(points)
         }
-        Some("formula") => Weighting::Formula(formulas::of_h(&one, dim_h)?),
-        _ => Weighting::LogFormula(formulas::of_h(&one, dim_h)?),
+        Some("formula") => {
+            Weighting::Given(formulas::read(&one, "a formula in h", |text| Weight::formula(text, dim_h))?)
+        }
+        _ => {
+            let formula = formulas::of_h(&one, dim_h)?;
+            Weighting::Given(Weight::Formula(Arc::new(move |h| formula.value(h))))
+        }
     };
     table.finish()?;
     Ok(weight)
@@ -117,14 +121,7 @@ impl AveragedCase {
                 let theta = if self.theta.is_empty() { None } else { Some(theta()?) };
                 Weight::Population { particles: *particles, seed: *seed, theta }
             }
-            Weighting::Formula(formula) => {
-                let formula = formula.clone();
-                Weight::Formula(Arc::new(move |h| libm::log(formula.eval(h))))
-            }
-            Weighting::LogFormula(formula) => {
-                let formula = formula.clone();
-                Weight::Formula(Arc::new(move |h| formula.eval(h)))
-            }
+            Weighting::Given(weight) => weight.clone(),
         };
         let grid = HyperGrid::new(&problem.h, self.h.clone())?;
         let solver = Averaged::new(problem, grid, Settings { weight, tolerance: self.tolerance })?;
@@ -134,4 +131,3 @@ impl AveragedCase {
         }
     }
 }
-

@@ -61,18 +61,8 @@ pub(super) struct Extras {
 }
 
 /// What may stand at the top of a file, of whatever kind.
-const KEYS: [&str; 10] = [
-    "kind",
-    "problem",
-    "grid",
-    "population",
-    "simulation",
-    "time",
-    "record",
-    "fluctuations",
-    "checkpoint",
-    "sweep",
-];
+const KEYS: [&str; 10] =
+    ["kind", "problem", "grid", "population", "simulation", "time", "record", "fluctuations", "checkpoint", "sweep"];
 
 impl Document {
     /// Checks everything that can be checked without work, and states the case.

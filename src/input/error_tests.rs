@@ -6,7 +6,10 @@ fn print() {
         assert!(text.contains(from), "{from}");
         let text = text.replacen(from, to, 1);
         let result = Document::parse(&text, "problem.toml").and_then(|d| d.case().and_then(|c| c.solver().map(|_| ())));
-        match result { Ok(()) => println!("OK?? {from} -> {to}\n"), Err(e) => println!("{e}\n") }
+        match result {
+            Ok(()) => println!("OK?? {from} -> {to}\n"),
+            Err(e) => println!("{e}\n"),
+        }
     };
     use Kind::*;
     for (kind, from, to) in [
@@ -66,5 +69,7 @@ fn print() {
         (Neurons, "target = [0.8, 0.5, -0.6]", "target = []"),
         (Network, "step = 1e-4", "step = 1.0"),
         (NeuronDensity, "s = { cells = 61 }", "s = 61"),
-    ] { show(kind, from, to); }
+    ] {
+        show(kind, from, to);
+    }
 }

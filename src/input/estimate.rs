@@ -128,7 +128,7 @@ fn averaged(case: &AveragedCase, end: f64) -> (u64, f64, String) {
         Weighting::Quadrature => grid,
         Weighting::GaussHermite(points) => *points as u64,
         Weighting::Population { particles, .. } => *particles as u64,
-        Weighting::ClosedForm | Weighting::Formula(_) | Weighting::LogFormula(_) => 1,
+        Weighting::ClosedForm | Weighting::Given(_) => 1,
     };
     let run = Averaged::memory_of(problem, cells, *tolerance, places);
     // The mutation matrix is sparse, but may be full; regions need the Gibbs law of each place.

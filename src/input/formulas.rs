@@ -1,142 +1,69 @@
-//! Formulas in files: losses, fitnesses, activations and coefficients.
+//! Formulas in files, with errors at the place in the text.
 
-use std::fmt::Debug;
 use std::sync::Arc;
-
-use exmex::{Differentiate, Express, FlatEx};
 
 use super::error::{InputError, nearest};
 use super::reader::{Item, Read};
-use crate::problem::{Activation, Fitness, Loss, Nonlinearity};
+use super::tree::Place;
+use crate::error::{Error, Result};
+use crate::problem::{Activation, Fitness, Formula, FormulaActivation, FormulaFitness, FormulaLoss, Loss};
 
-/// A formula in given variables.
-#[derive(Debug, Clone)]
-pub(super) struct Formula {
-    expression: FlatEx<f64>,
-    /// Where each of its variables stands among the arguments.
-    at: Vec<usize>,
+/// What `make` makes of a text; its errors are put where the text has the trouble.
+pub(super) fn read<T>(item: &Item<'_>, expected: &str, make: impl Fn(&str) -> Result<T>) -> Read<T> {
+    let text = item.as_text().ok_or_else(|| item.expected(expected))?;
+    make(text).map_err(|error| located(item, text, &error))
 }
 
-impl Formula {
-    pub fn eval(&self, arguments: &[f64]) -> f64 {
-        let values: Vec<f64> = self.at.iter().map(|&at| arguments.get(at).copied().unwrap_or(f64::NAN)).collect();
-        self.expression.eval(&values).unwrap_or(f64::NAN)
-    }
-
-    fn derivative(&self, argument: usize) -> Option<Self> {
-        match self.at.iter().position(|&at| at == argument) {
-            Some(k) => Some(Self { expression: self.expression.clone().partial(k).ok()?, at: self.at.clone() }),
-            None => Some(Self { expression: FlatEx::parse("0").ok()?, at: Vec::new() }),
-        }
-    }
+fn located(item: &Item<'_>, text: &str, error: &Error) -> InputError {
+    let Error::Formula { at, found, expected, .. } = error else {
+        return item.error(format!("bad value of `{}`", item.path)).detail(error.to_string());
+    };
+    let whole = item.node.at;
+    // The string as it was written, if nothing in it is escaped.
+    let start = item.doc.slice(whole).find(text).map(|inside| whole.start + inside + at);
+    let place = start.map_or(whole, |start| Place { start, end: start + found_width(text, *at, found), ..whole });
+    let error = item.doc.error(place, format!("bad formula `{}`", item.path));
+    error.detail(format!("found {found}, expected {expected}"))
 }
 
-/// Signs before powers bind as in mathematics.
-fn signs(text: &str) -> String {
-    let trimmed = text.trim_start();
-    let out = if trimmed.starts_with('-') { format!("0{trimmed}") } else { trimmed.into() };
-    out.replace("(-", "(0-").replace("( -", "(0-")
+/// Bytes of what was found, if it is there as it is named.
+fn found_width(text: &str, at: usize, found: &str) -> usize {
+    let bare = found.trim_matches(['`', '"', '\'']);
+    let there = text.get(at..).is_some_and(|rest| !bare.is_empty() && rest.starts_with(bare));
+    if there { bare.len() } else { 1 }
 }
 
+/// A formula in these variables.
 pub(super) fn formula(item: &Item<'_>, variables: &[&str]) -> Read<Formula> {
-    let expected = format!("a formula in {}", variables.join(", "));
-    let text = item.as_text().ok_or_else(|| item.expected(&expected))?;
-    let expression =
-        FlatEx::<f64>::parse(&signs(text)).map_err(|error| item.expected(&expected).detail(error.to_string()))?;
-    let at = expression
-        .var_names()
-        .iter()
-        .map(|name| variables.iter().position(|variable| variable == name).ok_or_else(|| item.expected(&expected)))
-        .collect::<Read<_>>()?;
-    Ok(Formula { expression, at })
+    read(item, &format!("a formula in {}", variables.join(", ")), |text| Formula::new(text, variables))
 }
 
-fn names(name: &str, count: usize) -> Vec<String> {
-    if count == 1 { vec![name.into()] } else { (1..=count).map(|k| format!("{name}_{k}")).collect() }
-}
-
-/// `h`, or `h_1`, `h_2`, ….
+/// A formula in `h`, or `h_1`, `h_2`, ….
 pub(super) fn of_h(item: &Item<'_>, dim_h: usize) -> Read<Formula> {
-    let names = names("h", dim_h);
+    let names = crate::problem::formula::variables(0, dim_h);
     formula(item, &names.iter().map(String::as_str).collect::<Vec<_>>())
-}
-
-fn of_both(item: &Item<'_>, dim_theta: usize, dim_h: usize) -> Read<Formula> {
-    let names = [names("theta", dim_theta), names("h", dim_h)].concat();
-    formula(item, &names.iter().map(String::as_str).collect::<Vec<_>>())
-}
-
-#[derive(Debug)]
-struct FormulaLoss {
-    value: Formula,
-    gradient: Vec<Formula>,
-    dim_h: usize,
-}
-
-impl Loss for FormulaLoss {
-    fn value(&self, theta: &[f64], h: &[f64]) -> f64 {
-        self.value.eval(&[theta, h].concat())
-    }
-
-    fn gradient(&self, theta: &[f64], h: &[f64], out: &mut [f64]) {
-        let arguments = [theta, h].concat();
-        out.iter_mut().zip(&self.gradient).for_each(|(out, formula)| *out = formula.eval(&arguments));
-    }
-
-    fn dimension(&self) -> usize {
-        self.gradient.len()
-    }
-
-    fn least_hyperparameters(&self) -> usize {
-        self.dim_h
-    }
-}
-
-#[derive(Debug)]
-struct FormulaFitness(Formula);
-
-impl Fitness for FormulaFitness {
-    fn value(&self, theta: &[f64], h: &[f64]) -> f64 {
-        self.0.eval(&[theta, h].concat())
-    }
-}
-
-#[derive(Debug)]
-struct FormulaActivation {
-    value: Formula,
-    derivative: Formula,
-}
-
-impl Nonlinearity for FormulaActivation {
-    fn value(&self, x: f64) -> f64 {
-        self.value.eval(&[x])
-    }
-
-    fn derivative(&self, x: f64) -> f64 {
-        self.derivative.eval(&[x])
-    }
 }
 
 pub(super) fn loss(item: &Item<'_>, dim_theta: usize, dim_h: usize) -> Read<Arc<dyn Loss>> {
-    let value = of_both(item, dim_theta, dim_h)?;
-    let gradient = (0..dim_theta).map(|k| value.derivative(k)).collect::<Option<_>>();
-    let gradient = gradient.ok_or_else(|| item.expected("a formula that can be differentiated"))?;
-    Ok(Arc::new(FormulaLoss { value, gradient, dim_h }))
+    let make = |text: &str| Ok(Arc::new(FormulaLoss::new(text, dim_theta, dim_h)?) as Arc<dyn Loss>);
+    read(item, "a formula in theta and h", make)
 }
 
 pub(super) fn fitness(item: &Item<'_>, dim_theta: usize, dim_h: usize) -> Read<Arc<dyn Fitness>> {
-    Ok(Arc::new(FormulaFitness(of_both(item, dim_theta, dim_h)?)))
+    let make = |text: &str| Ok(Arc::new(FormulaFitness::new(text, dim_theta, dim_h)?) as Arc<dyn Fitness>);
+    read(item, "a formula in theta and h", make)
 }
 
 pub(super) fn activation(item: &Item<'_>) -> Read<Activation> {
-    let value = formula(item, &["x"])?;
-    let derivative = value.derivative(0).ok_or_else(|| item.expected("a formula that can be differentiated"))?;
-    Ok(Activation::Custom(Arc::new(FormulaActivation { value, derivative })))
+    read(item, "a formula in x", |text| Ok(Activation::Custom(Arc::new(FormulaActivation::new(text)?))))
 }
 
 /// The number of parameters that a formula speaks of: the largest k of `theta_k`, else 1.
 pub(super) fn parameters(text: &str) -> usize {
-    let after = |part: &str| part.chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap_or(1);
+    let after = |part: &str| {
+        let digits: String = part.chars().take_while(char::is_ascii_digit).collect();
+        if digits.is_empty() { 1 } else { digits.parse().unwrap_or(usize::MAX) }
+    };
     text.split("theta_").skip(1).map(after).max().unwrap_or(1)
 }
 

@@ -11,18 +11,88 @@ use super::{Document, Kind, template};
 
 /// Values to put in the place of others.
 const EXTREME: [&str; 34] = [
-    "0", "-0.0", "-1", "1", "2", "3", "0.5", "1e300", "-1e300", "1e-300", "nan", "inf", "-inf", "9223372036854775807",
-    "-9223372036854775808", "18446744073709551616", "1e400", "4294967295", "4294967296", "1e4", "1e15", "1e-17",
-    "0x7fffffff", "1_000", "true", "\"\"", "\"h\"", "[]", "[[]]", "{}", "[{}]", "1979-05-27", "[1.0, 2.0]", "\"t/0\"",
+    "0",
+    "-0.0",
+    "-1",
+    "1",
+    "2",
+    "3",
+    "0.5",
+    "1e300",
+    "-1e300",
+    "1e-300",
+    "nan",
+    "inf",
+    "-inf",
+    "9223372036854775807",
+    "-9223372036854775808",
+    "18446744073709551616",
+    "1e400",
+    "4294967295",
+    "4294967296",
+    "1e4",
+    "1e15",
+    "1e-17",
+    "0x7fffffff",
+    "1_000",
+    "true",
+    "\"\"",
+    "\"h\"",
+    "[]",
+    "[[]]",
+    "{}",
+    "[{}]",
+    "1979-05-27",
+    "[1.0, 2.0]",
+    "\"t/0\"",
 ];
 
 /// Names and parts of formulas that the examples do not have.
 const WORDS: [&str; 44] = [
-    "off", "annealed", "truncation", "tournament", "proportional", "weight", "replicator", "staggered", "every", "none",
-    "factor", "resample", "perturb", "sequence", "diffusion", "log-uniform", "point", "equilibrium", "log", "clip",
-    "retry", "quadratic", "double-well", "himmelblau", "theta_2", "theta_99999999999", "h_2", "closed-form",
-    "gauss-hermite", "exact-ou", "overlaps", "full", "random", "greedy", "relu", "sample", "mesh", "step", "set", "θ",
-    "exp", "^^", "((((((((", "fluctuations",
+    "off",
+    "annealed",
+    "truncation",
+    "tournament",
+    "proportional",
+    "weight",
+    "replicator",
+    "staggered",
+    "every",
+    "none",
+    "factor",
+    "resample",
+    "perturb",
+    "sequence",
+    "diffusion",
+    "log-uniform",
+    "point",
+    "equilibrium",
+    "log",
+    "clip",
+    "retry",
+    "quadratic",
+    "double-well",
+    "himmelblau",
+    "theta_2",
+    "theta_99999999999",
+    "h_2",
+    "closed-form",
+    "gauss-hermite",
+    "exact-ou",
+    "overlaps",
+    "full",
+    "random",
+    "greedy",
+    "relu",
+    "sample",
+    "mesh",
+    "step",
+    "set",
+    "θ",
+    "exp",
+    "^^",
+    "((((((((",
+    "fluctuations",
 ];
 
 /// One change of a text.
@@ -189,12 +259,8 @@ pub(super) fn check(text: &str) {
 #[test]
 fn mutated_examples_are_cases_or_errors() {
     let asked = std::env::var("LEARNING_DYNAMICS_FUZZ").ok().and_then(|cases| cases.parse().ok());
-    let config = Config {
-        cases: asked.unwrap_or(2000),
-        failure_persistence: None,
-        max_shrink_iters: 2000,
-        ..Config::default()
-    };
+    let config =
+        Config { cases: asked.unwrap_or(2000), failure_persistence: None, max_shrink_iters: 2000, ..Config::default() };
     // Always the same cases, and further ones where more are asked for.
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let changes = (0..Kind::ALL.len(), prop::collection::vec(change(), 0..6));

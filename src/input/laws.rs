@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::formulas::{self, Formula};
+use super::formulas;
 use super::reader::{FINITE, Item, NONNEGATIVE, POSITIVE, Range, Read, SHARE, Table};
-use crate::problem::{Domain, Ends, InitialTheta, Kernel, Law, Scale};
+use crate::problem::{Domain, Ends, Formula, InitialTheta, Kernel, Law, Scale};
 
 /// A number, or a formula in h.
 #[derive(Clone)]
@@ -17,7 +17,7 @@ impl Parameter {
     fn at(&self, h: &[f64]) -> f64 {
         match self {
             Self::Number(number) => *number,
-            Self::Formula(formula) => formula.eval(h),
+            Self::Formula(formula) => formula.value(h),
         }
     }
 }
@@ -121,7 +121,8 @@ pub(super) fn each<'d, T: Clone>(
 pub(super) fn initial_theta(item: &Item<'_>, dim_theta: usize, dim_h: usize) -> Read<InitialTheta> {
     let name = |item: &Item<'_>| {
         let table = item.table("a table")?;
-        let names: Vec<(&str, bool)> = SHAPES.iter().map(|(name, _)| (*name, false)).chain([("equilibrium", true)]).collect();
+        let names: Vec<(&str, bool)> =
+            SHAPES.iter().map(|(name, _)| (*name, false)).chain([("equilibrium", true)]).collect();
         let equilibrium = table.need("law", "the name of a law")?.choice(&names)?;
         if equilibrium { table.finish() } else { Ok(()) }.map(|()| equilibrium)
     };

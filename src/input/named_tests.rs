@@ -25,11 +25,9 @@ fn shown(kind: Kind, settings: &[(&str, &str)]) -> Vec<String> {
             ("time", "{ end = 1.0, every = 0.5, tolerance = 1e-4 }"),
         ],
         Kind::Neurons => &[("time", "{ start = 1e-4, end = 1e-3, outputs_per_decade = 1, tolerance = 1e-4 }")],
-        Kind::Network => &[
-            ("simulation.dimension", "20"),
-            ("simulation.runs", "2"),
-            ("time", "{ end = 2e-3, every = 1e-3 }"),
-        ],
+        Kind::Network => {
+            &[("simulation.dimension", "20"), ("simulation.runs", "2"), ("time", "{ end = 2e-3, every = 1e-3 }")]
+        }
         Kind::NeuronDensity => &[("time", "{ end = 0.2, every = 0.1, tolerance = 1e-2 }"), ("problem.series", "20")],
     };
     let mut document = Document::parse(template(kind), "example.toml").unwrap();
@@ -292,9 +290,15 @@ fn what_a_committee_tells_besides() {
     for name in ["steady_state/Q", "steady_state/largest_eigenvalue", "critical_learning_rate/rate"] {
         assert!(found.contains(&name.into()), "{name}: {found:?}");
     }
-    let found = shown(Kind::Committee, &[("record", "{ plateau = true, steady_state = false }"), ("time", "{ end = 500.0, every = 1.0 }")]);
+    let found = shown(
+        Kind::Committee,
+        &[("record", "{ plateau = true, steady_state = false }"), ("time", "{ end = 500.0, every = 1.0 }")],
+    );
     assert!(found.contains(&"plateau/height".into()) && !found.iter().any(|f| f.starts_with("steady")), "{found:?}");
-    let found = shown(Kind::Neurons, &[("record.learning_times", "true"), ("time", "{ start = 1e-5, end = 0.1, outputs_per_decade = 4 }")]);
+    let found = shown(
+        Kind::Neurons,
+        &[("record.learning_times", "true"), ("time", "{ start = 1e-5, end = 0.1, outputs_per_decade = 4 }")],
+    );
     assert!(found.contains(&"learning_times/time".into()), "{found:?}");
 }
 
@@ -314,11 +318,7 @@ fn wide_networks() {
             &a("{ law = \"uniform\", low = -1.0, high = 1.0, neurons = 5 }"),
             &[("problem.neurons", "3"), a("{ law = \"gaussian\", std = 1.0 }")[0], ("problem.initial.dimension", "50")],
             &[a("[1.0, -1.0]")[0], ("problem.initial.s", "[0.1, -0.1]")],
-            &[
-                a("[1.0, -1.0]")[0],
-                ("problem.initial.r", "[[1.0, 0.2], [0.2, 1.0]]"),
-                ("problem.flow", "full"),
-            ],
+            &[a("[1.0, -1.0]")[0], ("problem.initial.r", "[[1.0, 0.2], [0.2, 1.0]]"), ("problem.flow", "full")],
         ],
     );
     let found = shown(Kind::Neurons, &[("problem.flow", "full")]);

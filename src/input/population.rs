@@ -107,8 +107,7 @@ fn coefficient(item: &Item<'_>, dim_h: usize) -> Read<Coefficient> {
             item.number(Range { text: "a finite number above 0, or a formula in h", ..POSITIVE })?,
         ));
     }
-    let formula = formulas::of_h(item, dim_h)?;
-    Ok(Coefficient::Function(Arc::new(move |h| formula.eval(h))))
+    formulas::read(item, "a formula in h", |text| Coefficient::formula(text, dim_h))
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -168,11 +167,11 @@ fn selection(problem: &Table<'_>) -> Read<(Selection, Evaluation, Inheritance)> 
         Name::Proportional => Some(Rule::Proportional),
         Name::Weight => {
             let item = table.one_of(&["weight", "log_weight"])?;
-            let formula = formulas::formula(&item, &["F"])?;
             Some(if item.path.ends_with("log_weight") {
-                Rule::Weight(Arc::new(move |fitness| formula.eval(&[fitness])))
+                let formula = formulas::formula(&item, &["F"])?;
+                Rule::Weight(Arc::new(move |fitness| formula.value(&[fitness])))
             } else {
-                Rule::Weight(Arc::new(move |fitness| libm::log(formula.eval(&[fitness]))))
+                formulas::read(&item, "a formula in F", Rule::formula)?
             })
         }
     };

@@ -81,5 +81,8 @@ fn estimates_grow_with_the_problem() {
     // 256 cells × 240 places: 19 arrays of them, and the grid.
     assert_eq!(kinetic.bytes, 256 * 240 * 8 * 19 + 32 * 256 + 64 * 240);
     let error = big.solver().err().unwrap().to_string();
-    assert!(error.starts_with("example.toml: the run needs 38976000008192 bytes") && error.contains("are free"), "{error}");
+    assert!(
+        error.starts_with("example.toml: the run needs 38976000008192 bytes") && error.contains("are free"),
+        "{error}"
+    );
 }

@@ -1,7 +1,5 @@
 //! Numbers over time: learning rates and annealed selection.
 
-use std::sync::Arc;
-
 use super::formulas;
 use super::reader::{FINITE, Item, POSITIVE, Range, Read, same_name};
 use crate::problem::Schedule;
@@ -37,9 +35,8 @@ pub(super) fn schedule(item: &Item<'_>, range: Range) -> Read<Schedule> {
         if same_name(text, "greedy") {
             return Ok(Schedule::Greedy { most: MOST });
         }
-        let formula =
-            formulas::formula(item, &["t"]).map_err(|error| formulas::or_named(item, &["greedy"], error))?;
-        return Ok(Schedule::Function(Arc::new(move |t| formula.eval(&[t]))));
+        return formulas::read(item, "a number, or a formula in t", Schedule::formula)
+            .map_err(|error| formulas::or_named(item, &["greedy"], error));
     }
     let table =
         item.table("a number, a formula in t, or a table such as { law = \"inverse\", initial = 1.0, scale = 50.0 }")?;
