@@ -11,7 +11,8 @@ use learning_dynamics::output::run::{Outcome, Run};
 fn solver() -> (Box<dyn Solver + Send>, Vec<f64>) {
     let mut document = Document::parse(template(Kind::Kinetic), "kinetic.toml").unwrap();
     let times: Vec<f64> = (1..=100).map(|k| 0.05 * f64::from(k)).collect();
-    for (key, value) in [("grid.theta.cells", "256"), ("grid.h.cells", "256"), ("time.outputs", &format!("{times:?}"))] {
+    for (key, value) in [("grid.theta.cells", "256"), ("grid.h.cells", "256"), ("time.outputs", &format!("{times:?}"))]
+    {
         document.set(key, value).unwrap();
     }
     let case = document.case().unwrap();
