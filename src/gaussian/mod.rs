@@ -94,6 +94,18 @@ pub enum Quadrature {
 /// Covariances may be singular (student = teacher, zero weights). Activations that return NaN or infinity give
 /// [`crate::Error::Activation`].
 pub trait Expectations: Send {
+    /// Where activations are tabulated. Tables follow the fields, with some room, so the last bits of all averages depend on
+    /// those of before. `None`: not yet; empty: nothing ever is.
+    fn tables(&self) -> Vec<Option<[f64; 2]>> {
+        Vec::new()
+    }
+
+    /// Tabulates there, after which the averages are those of whom [`Expectations::tables`] was asked. Other numbers of tables
+    /// are left alone.
+    fn tabulate(&mut self, tables: &[Option<[f64; 2]>]) {
+        let _ = tables;
+    }
+
     /// `I2(a,b)` for all fields (n×n, row-major).
     fn values(&mut self, fields: Fields<'_>, out: &mut [f64]) -> Result<()>;
 

@@ -177,6 +177,17 @@ impl ByQuadrature {
 }
 
 impl Expectations for ByQuadrature {
+    fn tables(&self) -> Vec<Option<[f64; 2]>> {
+        self.units.iter().map(|unit| unit.range).collect()
+    }
+
+    fn tabulate(&mut self, tables: &[Option<[f64; 2]>]) {
+        for (unit, range) in self.units.iter_mut().zip(tables) {
+            let [low, high] = range.unwrap_or([0.0; 2]);
+            unit.tabulate(low, high);
+        }
+    }
+
     fn values(&mut self, fields: Fields<'_>, out: &mut [f64]) -> Result<()> {
         self.prepare(fields);
         let n = fields.len();

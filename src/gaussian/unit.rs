@@ -46,6 +46,8 @@ pub(super) struct Unit {
     slope: Curve,
     /// The grid of the tables and the samples on it.
     grid: (f64, f64),
+    /// Where the tables are, if there are any.
+    pub(super) range: Option<[f64; 2]>,
     samples: [Vec<f64>; 2],
     bad: Cell<Option<(&'static str, f64, f64)>>,
 }
@@ -67,6 +69,7 @@ impl Unit {
             value: Curve::default(),
             slope: Curve::default(),
             grid: (0.0, 0.0),
+            range: None,
             samples: [Vec::new(), Vec::new()],
             bad: Cell::new(None),
         }
@@ -87,8 +90,15 @@ impl Unit {
         }
         // Some room, so that slowly growing overlaps do not build a table each time.
         let room = 0.25 * (high - low);
-        let (low, high) = ((low - room).floor(), (high + room).ceil());
-        self.value = Curve::default();
+        self.tabulate((low - room).floor(), (high + room).ceil());
+    }
+
+    /// Tables on this range, if they can be good there. It depends on the way that fields took, and the bits of results on it.
+    pub(super) fn tabulate(&mut self, low: f64, high: f64) {
+        (self.value, self.range) = (Curve::default(), None);
+        if !(low < high) {
+            return;
+        }
         let mut spacing = SPACING[0];
         while spacing >= SPACING[1] && (high - low) / spacing <= CELLS {
             let cells = ((high - low) / spacing).ceil() as usize;
@@ -107,7 +117,7 @@ impl Unit {
             });
             if good {
                 (self.value, self.slope, self.samples) = (value, slope, [values, slopes]);
-                self.grid = (low, spacing);
+                (self.grid, self.range) = ((low, spacing), Some([low, high]));
                 return;
             }
             spacing *= 0.5;

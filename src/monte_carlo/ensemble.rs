@@ -3,15 +3,20 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use std::borrow::Cow;
+
 use ndarray::Array2;
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
+use super::pace::between_looks;
 use super::replica::first_error;
 use super::rng::{Key, Purpose};
 use super::statistics::mean_and_error;
 use crate::error::{Error, Result, require};
-use crate::frame::{Coordinate, Field, Frame, Visit};
+use crate::frame::{Coordinate, Field, Frame, Visit, Watcher};
 use crate::gaussian::{Expectations, Fields, Quadrature, expectations};
+use crate::numerics::state::{decode, encode, ensure, ensure_count, ensure_finite, ensure_time};
 use crate::problem::{Committee, Layout, LearningRate, Momentum, OverlapAxes, RUNAWAY, correlation, specialization};
 
 /// How SGD on a committee is simulated.
@@ -75,6 +80,15 @@ impl Plan {
         Key::new(self.settings.seed, purpose, run)
     }
 
+    /// What reads `E_g` off the order parameters, with these tables; `None` without.
+    fn expectations(&self, tables: Option<&[Option<[f64; 2]>]>) -> Result<Option<Box<dyn Expectations>>> {
+        let Some(tables) = tables else { return Ok(None) };
+        let (student, teacher) = (&self.problem.student.activation, &self.problem.teacher.activation);
+        let mut expectations = expectations(student, teacher, self.problem.unbiased(), Quadrature::Automatic)?;
+        expectations.tabulate(tables);
+        Ok(Some(expectations))
+    }
+
     /// The time of `step`.
     pub fn time(&self, step: u64) -> f64 {
         step as f64 / self.settings.dimension as f64
@@ -98,8 +112,47 @@ impl Plan {
     }
 }
 
+/// What a run goes on from, between two steps.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Saved<'a> {
+    /// The vectors, or their coordinates.
+    pub vectors: Cow<'a, [f64]>,
+    /// Second layer.
+    pub weights: Cow<'a, [f64]>,
+    pub biases: Cow<'a, [f64]>,
+    pub overflow: bool,
+}
+
+/// What an ensemble goes on from.
+#[derive(Serialize, Deserialize)]
+struct State<'a> {
+    time: f64,
+    steps: u64,
+    /// With the tables of its expectations, if there are any.
+    runs: Vec<(Saved<'a>, Option<Vec<Option<[f64; 2]>>>)>,
+}
+
+/// Keys of random numbers hold so many steps.
+const STEPS: u64 = 1 << 40;
+
 /// One run.
 pub(super) trait Run: Send {
+    /// The steps made.
+    fn steps(&self) -> u64;
+
+    /// About how many numbers a step goes through.
+    fn work(&self) -> f64;
+
+    fn save(&self) -> Saved<'_>;
+
+    /// Takes what has as many numbers as [`Run::save`] gives.
+    fn load(&mut self, saved: Saved<'_>, steps: u64);
+
+    /// Ends the last step, of which [`Run::advance`] may leave a part to be made with the next one.
+    fn settle(&mut self, plan: &Plan) {
+        let _ = plan;
+    }
+
     /// Goes on until `steps` steps have been made in all.
     ///
     /// # Errors
@@ -117,6 +170,7 @@ pub(super) struct Ensemble<R> {
     axes: OverlapAxes,
     run_axes: [Arc<Coordinate>; 2],
     time: f64,
+    pub watch: Watcher,
 }
 
 /// One run and what was last seen of it.
@@ -153,27 +207,72 @@ impl<R: Run> Ensemble<R> {
                 plan.layout.len(),
             ),
         ];
-        Ok(Self { axes: plan.layout.axes(), plan, members, run_axes, time: 0.0 })
+        Ok(Self { axes: plan.layout.axes(), plan, members, run_axes, time: 0.0, watch: Watcher::default() })
     }
 
     pub fn time(&self) -> f64 {
         self.time
     }
 
-    /// Goes to the whole step nearest to `time`.
+    /// Goes to the whole step nearest to `time`. The watch does not look.
     pub fn advance_to(&mut self, time: f64) -> Result<()> {
-        /// Keys of random numbers hold so many steps.
-        const MOST: f64 = (1u64 << 40) as f64;
+        self.go(time, &Watcher::default()).map(|_| ())
+    }
+
+    /// The watch looks where all runs have made the same number of steps.
+    fn go(&mut self, time: f64, watch: &Watcher) -> Result<ControlFlow<()>> {
         require(time >= self.time && time.is_finite(), "time", time, "a finite time, none before the one reached")?;
         let steps = (time * self.plan.settings.dimension as f64).round();
-        require(steps < MOST, "time × dimension", steps, "less than 2^40 steps")?;
-        let (plan, steps) = (&self.plan, steps as u64);
+        require(steps < STEPS as f64, "time × dimension", steps, "less than 2^40 steps")?;
+        let (plan, steps, runs) = (&self.plan, steps as u64, self.members.len());
+        let (mut made, mut flow) = (self.steps(), ControlFlow::Continue(()));
+        let pace = self.members.first().map_or(1, |member| between_looks(member.run.work(), runs));
+        while made < steps && flow.is_continue() {
+            made = if watch.is_on() { steps.min(made + pace) } else { steps };
+            first_error(self.members.par_iter_mut().map(|member| member.run.advance(plan, made)))?;
+            flow = watch.look(plan.time(made), plan.inverse);
+        }
         first_error(self.members.par_iter_mut().enumerate().map(|(index, member)| {
-            member.run.advance(plan, steps)?;
+            member.run.settle(plan);
             member.run.state(plan, &mut member.state);
-            plan.check(&member.state, index, steps, false)
+            plan.check(&member.state, index, made, false)
         }))?;
-        self.time = time;
+        self.time = if made < steps { plan.time(made) } else { time };
+        Ok(flow)
+    }
+
+    fn steps(&self) -> u64 {
+        self.members.first().map_or(0, |member| member.run.steps())
+    }
+
+    pub fn save(&self, name: &str) -> Result<Vec<u8>> {
+        let tables = |member: &Member<R>| member.expectations.as_ref().map(|by| by.tables());
+        let runs = self.members.iter().map(|member| (member.run.save(), tables(member))).collect();
+        encode(name, &State { time: self.time, steps: self.steps(), runs })
+    }
+
+    pub fn load(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
+        let state: State<'_> = decode(name, bytes)?;
+        ensure_time(state.time)?;
+        ensure(state.steps < STEPS, || format!("{} steps", state.steps))?;
+        ensure_count("runs", state.runs.len(), self.members.len())?;
+        for (member, (saved, tables)) in self.members.iter().zip(&state.runs) {
+            let own = member.run.save();
+            ensure_finite("coordinates", &saved.vectors, own.vectors.len())?;
+            ensure_finite("second-layer weights", &saved.weights, own.weights.len())?;
+            ensure_finite("biases", &saved.biases, own.biases.len())?;
+            let most = 2; // One a student's activation, one a teacher's.
+            ensure(tables.iter().all(|tables| tables.len() <= most), || "too many tables".into())?;
+        }
+        let plan = &self.plan;
+        let expectations: Vec<_> = state.runs.iter().map(|(_, tables)| plan.expectations(tables.as_deref())).collect();
+        let expectations = expectations.into_iter().collect::<Result<Vec<_>>>()?;
+        for ((member, (saved, _)), expectations) in self.members.iter_mut().zip(state.runs).zip(expectations) {
+            member.run.load(saved, state.steps);
+            member.expectations = expectations;
+            member.run.state(plan, &mut member.state);
+        }
+        self.time = state.time;
         Ok(())
     }
 
@@ -187,8 +286,11 @@ impl<R: Run> Ensemble<R> {
     }
 
     pub fn run(&mut self, times: &[f64], visit: &mut Visit<'_>) -> Result<()> {
+        let watch = self.watch.clone();
         for &time in times {
-            self.advance_to(time)?;
+            if self.go(time, &watch)?.is_break() {
+                break;
+            }
             let fields = self.fields()?;
             if let ControlFlow::Break(()) = visit(&Frame { time, fields })? {
                 break;
@@ -272,8 +374,7 @@ impl<R> Member<R> {
 
         let covariance: Vec<f64> = covariance.into_iter().collect();
         if self.expectations.is_none() {
-            let (student, teacher) = (&problem.student.activation, &problem.teacher.activation);
-            self.expectations = Some(expectations(student, teacher, problem.unbiased(), Quadrature::Automatic)?);
+            self.expectations = plan.expectations(Some(&[]))?;
         }
         if let Some(expectations) = &mut self.expectations {
             let mut values = vec![0.0; n * n];

@@ -7,6 +7,7 @@
 //! the linear algebra library's, so its bits depend on the instruction set too.
 
 mod asynchronous;
+mod checkpoint;
 mod chi_square;
 mod diagnostics;
 mod ensemble;
@@ -21,6 +22,7 @@ mod network_run;
 mod observe;
 mod online_sgd;
 mod overlap_chain;
+mod pace;
 mod plain_chain;
 mod population;
 mod random_neurons;
@@ -54,6 +56,8 @@ mod dimension_tests;
 mod exploration_tests;
 #[cfg(test)]
 mod network_tests;
+#[cfg(test)]
+mod resume_tests;
 #[cfg(test)]
 mod sampler_tests;
 #[cfg(test)]

@@ -8,14 +8,16 @@ use ndarray::{Array2, array};
 use rayon::prelude::*;
 
 use super::network_run::TwoLayers;
+use super::pace::between_looks;
 use super::random_neurons::NeuronState;
 use super::replica::first_error;
 use super::rng::{Key, Purpose};
 use super::root::Roots;
 use super::statistics::mean_and_error;
 use crate::error::{Error, Result, require};
-use crate::frame::{Coordinate, Field, Frame, Solver, Visit};
+use crate::frame::{Coordinate, Field, Frame, Solver, Visit, Watch, Watcher};
 use crate::gaussian::{DualKernel, Risk};
+use crate::numerics::state::{decode, encode, ensure, ensure_count, ensure_finite, ensure_time};
 use crate::problem::SingleIndex;
 
 /// Whose gradient a [`Network`] descends.
@@ -191,7 +193,16 @@ pub struct Network {
     neurons: Arc<Coordinate>,
     numbers: Arc<Coordinate>,
     time: f64,
+    watch: Watcher,
 }
+
+/// Time, steps, and of each run second layer and vectors: slices to save, vectors to load.
+type State<A> = (f64, u64, Vec<[A; 2]>);
+
+const NAME: &str = "network";
+
+/// Keys of random numbers hold so many steps.
+const STEPS: u64 = 1 << 40;
 
 impl Network {
     /// States the runs and draws the initial vectors.
@@ -210,7 +221,7 @@ impl Network {
         };
         let neurons = numbers("neuron", "number of the neuron", plan.problem.neurons());
         let numbers = numbers("run", "number of the run", plan.settings.runs);
-        Ok(Self { plan, runs, neurons, numbers, time: 0.0 })
+        Ok(Self { plan, runs, neurons, numbers, time: 0.0, watch: Watcher::default() })
     }
 
     /// The statement.
@@ -228,21 +239,35 @@ impl Network {
         self.plan.u.truncation().max(self.plan.v.truncation())
     }
 
-    /// Goes to the whole step nearest to `time` without showing anything.
+    /// Goes to the whole step nearest to `time` without showing anything. The watch does not look.
     ///
     /// # Errors
     /// [`Error::Parameter`] for a time before the one reached; [`Error::RanAway`] where the second layer passes 1e12, with the time;
     /// [`Error::Activation`].
     pub fn advance_to(&mut self, time: f64) -> Result<()> {
-        /// Keys of random numbers hold so many steps.
-        const MOST: f64 = (1u64 << 40) as f64;
+        self.go(time, &Watcher::default()).map(|_| ())
+    }
+
+    /// The watch looks where all runs have made the same number of steps.
+    fn go(&mut self, time: f64, watch: &Watcher) -> Result<ControlFlow<()>> {
         require(time >= self.time && time.is_finite(), "time", time, "a finite time, none before the one reached")?;
         let steps = (time / self.plan.settings.step).round();
-        require(steps < MOST, "time / step", steps, "less than 2^40 steps")?;
+        require(steps < STEPS as f64, "time / step", steps, "less than 2^40 steps")?;
         let (plan, steps) = (&self.plan, steps as u64);
-        first_error(self.runs.par_iter_mut().map(|run| run.advance(plan, steps)))?;
-        self.time = time;
-        Ok(())
+        let (mut made, mut flow) = (self.steps(), ControlFlow::Continue(()));
+        let pace = self.runs.first().map_or(1, |run| between_looks(run.work(), self.runs.len()));
+        while made < steps && flow.is_continue() {
+            made = if watch.is_on() { steps.min(made + pace) } else { steps };
+            first_error(self.runs.par_iter_mut().map(|run| run.advance(plan, made)))?;
+            flow = watch.look(plan.time(made), plan.settings.step);
+        }
+        // Before the nearest whole step, where rounding might put it after `time`.
+        self.time = if made < steps { plan.time(made).min(time) } else { time };
+        Ok(flow)
+    }
+
+    fn steps(&self) -> u64 {
+        self.runs.first().map_or(0, TwoLayers::steps)
     }
 
     /// Second layer and overlaps of each run, from which a flow can be started.
@@ -322,13 +347,36 @@ impl Solver for Network {
     }
 
     fn run(&mut self, times: &[f64], visit: &mut Visit<'_>) -> Result<()> {
+        let watch = self.watch.clone();
         for &time in times {
-            self.advance_to(time)?;
-            let fields = self.fields();
-            if let ControlFlow::Break(()) = visit(&Frame { time, fields })? {
+            if self.go(time, &watch)?.is_break() || visit(&Frame { time, fields: self.fields() })?.is_break() {
                 break;
             }
         }
+        Ok(())
+    }
+
+    fn watch(&mut self, watch: Watch) {
+        self.watch = watch.into();
+    }
+
+    fn save(&self) -> Result<Vec<u8>> {
+        let state: State<&[f64]> = (self.time, self.steps(), self.runs.iter().map(TwoLayers::save).collect());
+        encode(NAME, &state)
+    }
+
+    fn load(&mut self, state: &[u8]) -> Result<()> {
+        let (time, steps, runs): State<Vec<f64>> = decode(NAME, state)?;
+        ensure_time(time)?;
+        ensure(steps < STEPS, || format!("{steps} steps"))?;
+        ensure_count("runs", runs.len(), self.runs.len())?;
+        for (own, found) in self.runs.iter().zip(&runs) {
+            for (own, found) in own.save().into_iter().zip(found) {
+                ensure_finite("weights", found, own.len())?;
+            }
+        }
+        self.runs.iter_mut().zip(&runs).for_each(|(own, found)| own.load(found.each_ref().map(|x| &x[..]), steps));
+        self.time = time;
         Ok(())
     }
 }

@@ -178,6 +178,32 @@ impl TwoLayers {
         }
     }
 
+    /// The steps made.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// About how many numbers a step goes through.
+    pub fn work(&self) -> f64 {
+        let (m, d) = (self.a.len(), self.w.stride);
+        match &self.scratch {
+            Scratch::Population(_) => (m * m * (d + 4)) as f64,
+            Scratch::Sample(sample) => (sample.x.columns * (m + 4) * d) as f64,
+        }
+    }
+
+    /// Second layer and vectors: what it goes on from.
+    pub fn save(&self) -> [&[f64]; 2] {
+        [&self.a, &self.w.numbers]
+    }
+
+    /// Takes what has as many numbers as [`TwoLayers::save`] gives.
+    pub fn load(&mut self, [a, w]: [&[f64]; 2], steps: u64) {
+        self.a.copy_from_slice(a);
+        self.w.numbers.copy_from_slice(w);
+        self.steps = steps;
+    }
+
     /// Second layer and overlaps.
     pub fn state(&self) -> NeuronState {
         let m = self.a.len();

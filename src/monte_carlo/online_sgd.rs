@@ -2,13 +2,13 @@
 
 use ndarray::Array2;
 
-use super::ensemble::{Ensemble, Plan, Run, SgdSettings};
+use super::ensemble::{Ensemble, Plan, Run, Saved, SgdSettings};
 use super::rng::{Key, Lanes, Purpose, fill_normals, start_lanes};
 use super::root::Roots;
 use super::units::{Step, Supply, Units, rate};
 use super::weight_pass::{Piece, Shape, WIDTH, inner_product, pass};
 use crate::error::{Result, require};
-use crate::frame::{Solver, Visit};
+use crate::frame::{Solver, Visit, Watch};
 use crate::numerics::buffer::{Buffer, zeros};
 use crate::numerics::sum::dot;
 use crate::problem::{Committee, Momentum};
@@ -98,6 +98,18 @@ impl Solver for OnlineSgd {
     fn run(&mut self, times: &[f64], visit: &mut Visit<'_>) -> Result<()> {
         self.0.run(times, visit)
     }
+
+    fn watch(&mut self, watch: Watch) {
+        self.0.watch = watch.into();
+    }
+
+    fn save(&self) -> Result<Vec<u8>> {
+        self.0.save("online SGD")
+    }
+
+    fn load(&mut self, state: &[u8]) -> Result<()> {
+        self.0.load("online SGD", state)
+    }
 }
 
 /// One run.
@@ -114,6 +126,8 @@ struct Weights {
     sums: Vec<Piece>,
     fields: Vec<f64>,
     steps: u64,
+    /// The update of the last step, which waits for the pass of the next one.
+    pending: Option<Step>,
 }
 
 impl Weights {
@@ -151,6 +165,7 @@ impl Weights {
             sums: vec![[0.0; WIDTH]; batch * (students + teachers)],
             fields: vec![0.0; batch * (students + teachers)],
             steps: 0,
+            pending: None,
         }
     }
 
@@ -176,26 +191,46 @@ impl Weights {
 impl Run for Weights {
     fn advance(&mut self, plan: &Plan, steps: u64) -> Result<()> {
         let scale = 1.0 / (plan.settings.dimension as f64).sqrt();
-        // The update of a step waits for the pass of the next one.
-        let mut pending = None;
         while self.steps < steps {
             let tau = rate(plan, self.steps)?;
+            let pending = self.pending.take();
             self.pass(plan, pending, Some(self.steps));
             let noise = self.noise.as_mut().map_or(&[][..], |noise| noise.at(self.steps));
             let far = self.units.respond(plan, &mut self.fields, noise)?;
-            pending = Some(Step::new(plan, tau, scale));
+            self.pending = Some(Step::new(plan, tau, scale));
             self.steps += 1;
             if far {
-                self.pass(plan, pending.take(), None);
+                self.settle(plan);
                 let mut state = vec![0.0; plan.layout.len()];
                 self.state(plan, &mut state);
                 plan.check(&state, self.index, self.steps, self.units.overflow)?;
             }
         }
-        if pending.is_some() {
-            self.pass(plan, pending, None);
-        }
         Ok(())
+    }
+
+    fn settle(&mut self, plan: &Plan) {
+        if let Some(step) = self.pending.take() {
+            self.pass(plan, Some(step), None);
+        }
+    }
+
+    fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    fn work(&self) -> f64 {
+        self.memory.len() as f64
+    }
+
+    fn save(&self) -> Saved<'_> {
+        self.units.save(&self.memory)
+    }
+
+    fn load(&mut self, saved: Saved<'_>, steps: u64) {
+        self.memory.copy_from_slice(&saved.vectors);
+        self.units.load(saved);
+        (self.steps, self.pending) = (steps, None);
     }
 
     fn state(&self, plan: &Plan, state: &mut [f64]) {

@@ -3,12 +3,12 @@
 use ndarray::Array2;
 
 use super::chi_square::ChiSquare;
-use super::ensemble::{Ensemble, Plan, Run, SgdSettings};
+use super::ensemble::{Ensemble, Plan, Run, Saved, SgdSettings};
 use super::rng::{Generator, Key, Purpose};
 use super::root::Roots;
 use super::units::{Step, Supply, Units, rate};
 use crate::error::Result;
-use crate::frame::{Solver, Visit};
+use crate::frame::{Solver, Visit, Watch};
 use crate::problem::{Committee, Momentum};
 
 /// The overlaps of online SGD on a [`Committee`] in `d` dimensions, drawn exactly in law at a cost a step that does not depend on
@@ -89,6 +89,18 @@ impl Solver for OverlapChain {
 
     fn run(&mut self, times: &[f64], visit: &mut Visit<'_>) -> Result<()> {
         self.0.run(times, visit)
+    }
+
+    fn watch(&mut self, watch: Watch) {
+        self.0.watch = watch.into();
+    }
+
+    fn save(&self) -> Result<Vec<u8>> {
+        self.0.save("overlap chain")
+    }
+
+    fn load(&mut self, state: &[u8]) -> Result<()> {
+        self.0.load("overlap chain", state)
     }
 }
 
@@ -301,6 +313,26 @@ impl Chain {
 }
 
 impl Run for Chain {
+    fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    fn work(&self) -> f64 {
+        // Normals and activations cost more than products.
+        let Shape { students, teachers, batch, vectors, .. } = self.shape;
+        (10 * batch * (students + teachers + self.shape.stride()) + vectors * self.rows.len()) as f64
+    }
+
+    fn save(&self) -> Saved<'_> {
+        self.units.save(&self.rows)
+    }
+
+    fn load(&mut self, saved: Saved<'_>, steps: u64) {
+        self.rows.copy_from_slice(&saved.vectors);
+        self.units.load(saved);
+        self.steps = steps;
+    }
+
     fn advance(&mut self, plan: &Plan, steps: u64) -> Result<()> {
         match self.shape {
             Shape { students: 1, teachers: 1, batch: 1, vectors: 1, span: 1, across: 1, outside: 1 } => {

@@ -4,13 +4,15 @@ use std::ops::ControlFlow;
 
 use rayon::prelude::*;
 
+use super::checkpoint;
 use super::gibbs::Gibbs;
 use super::observe::{Axes, frame};
+use super::pace::between_looks;
 use super::replica::{Plan, Replica};
 use super::rng::Purpose;
 use super::settings::{AgentSettings, Dynamics, Timetable};
 use crate::error::{Error, Result, Warning, require};
-use crate::frame::{Solver, Visit};
+use crate::frame::{Solver, Visit, Watch, Watcher};
 #[cfg(doc)]
 use crate::problem::Inheritance;
 use crate::problem::{Clock, Donors, InitialTheta, Population, Sees, Selection};
@@ -67,10 +69,11 @@ use crate::problem::{Clock, Donors, InitialTheta, Population, Sees, Selection};
 /// Variances are those of the empirical law (divided by N), whose bias against the mean field is part of what they show.
 #[derive(Debug, Clone)]
 pub struct Agents {
-    plan: Plan,
+    pub(super) plan: Plan,
     pub(super) replicas: Vec<Replica>,
     axes: Axes,
-    time: f64,
+    pub(super) time: f64,
+    watch: Watcher,
 }
 
 impl Agents {
@@ -123,7 +126,7 @@ impl Agents {
         let replicas: Vec<Result<Replica>> =
             (0..plan.settings.replicates).into_par_iter().map(|index| Replica::new(&plan, index)).collect();
         let replicas = replicas.into_iter().collect::<Result<Vec<_>>>()?;
-        Ok(Self { plan, replicas, axes, time: 0.0 })
+        Ok(Self { plan, replicas, axes, time: 0.0, watch: Watcher::default() })
     }
 
     /// The statement.
@@ -173,18 +176,49 @@ impl Agents {
         }
     }
 
-    /// Goes to the last whole step at or before `time` without showing anything.
+    /// Goes to the last whole step at or before `time` without showing anything. The watch does not look.
     ///
     /// # Errors
     /// [`Error::Parameter`] for a time before the one reached; [`Error::Diverged`], [`Error::NonFinite`], [`Error::Weights`].
     pub fn advance_to(&mut self, time: f64) -> Result<()> {
+        self.go(time, &Watcher::default()).map(|_| ())
+    }
+
+    fn go(&mut self, time: f64, watch: &Watcher) -> Result<ControlFlow<()>> {
         require(time >= self.time && time.is_finite(), "time", time, "a finite time, none before the one reached")?;
         let (steps, _) = self.plan.timetable.whole_steps(time);
+        let flow = self.go_steps(steps, watch)?;
+        if self.steps() >= steps {
+            self.time = time;
+        }
+        Ok(flow)
+    }
+
+    /// Goes to `steps`; the watch looks where all replicates have made the same number of steps.
+    fn go_steps(&mut self, steps: u64, watch: &Watcher) -> Result<ControlFlow<()>> {
+        /// Steps between two looks at least where many are made at once: a block stays in the cache over them.
+        const AT_ONCE: u64 = if cfg!(test) { 3 } else { 32 };
         let plan = &self.plan;
-        let results: Vec<Result<()>> = self.replicas.par_iter_mut().map(|r| r.advance(plan, steps)).collect();
-        results.into_iter().collect::<Result<()>>()?;
-        self.time = time;
-        Ok(())
+        let clock = plan.problem.events().map(|(_, clock)| clock);
+        let one_by_one =
+            !matches!((&plan.problem.selection, clock), (Selection::Off, _) | (_, Some(Clock::Periodic { .. })));
+        let fewest = if one_by_one { 1 } else { AT_ONCE };
+        let work = (plan.settings.agents * plan.dims().0) as f64;
+        let pace = between_looks(work, self.replicas.len()).max(fewest);
+        let (mut made, mut flow) = (self.steps(), ControlFlow::Continue(()));
+        while made < steps && flow.is_continue() {
+            made = if watch.is_on() { steps.min(made + pace) } else { steps };
+            let results: Vec<Result<()>> = self.replicas.par_iter_mut().map(|r| r.advance(plan, made)).collect();
+            results.into_iter().collect::<Result<()>>()?;
+            flow = watch.look(plan.timetable.time(made), plan.timetable.step);
+            self.time = self.time.max(plan.timetable.time(made));
+        }
+        Ok(flow)
+    }
+
+    /// Steps made.
+    pub(super) fn steps(&self) -> u64 {
+        self.replicas.first().map_or(0, |replica| replica.step)
     }
 
     /// Shows the state at the time reached.
@@ -210,15 +244,16 @@ impl Agents {
     }
 
     /// Shows the state before each periodic event up to `time`, and goes through those events.
-    fn show_events(&mut self, time: f64, visit: &mut Visit<'_>) -> Result<ControlFlow<()>> {
+    fn show_events(&mut self, time: f64, visit: &mut Visit<'_>, watch: &Watcher) -> Result<ControlFlow<()>> {
         let (steps, _) = self.plan.timetable.whole_steps(time);
-        let plan = &self.plan;
-        let (Some((rule, _)), Some((period, _))) = (plan.problem.events(), plan.timetable.period) else {
-            return Ok(ControlFlow::Continue(()));
-        };
-        let reached = self.replicas.first().map_or(0, |r| r.step);
-        for event in reached / period + 1..=steps / period {
+        let Some((period, _)) = self.plan.timetable.period else { return Ok(ControlFlow::Continue(())) };
+        for event in self.steps() / period + 1..=steps / period {
             let step = event * period;
+            if self.go_steps(step - 1, watch)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+            let plan = &self.plan;
+            let Some((rule, _)) = plan.problem.events() else { return Ok(ControlFlow::Continue(())) };
             let results: Vec<Result<()>> = self.replicas.par_iter_mut().map(|r| r.approach(plan, step)).collect();
             results.into_iter().collect::<Result<()>>()?;
             self.time = plan.timetable.time(step).min(time);
@@ -228,7 +263,7 @@ impl Agents {
             let results: Vec<Result<()>> =
                 self.replicas.par_iter_mut().map(|r| r.everybody_selects(plan, rule)).collect();
             results.into_iter().collect::<Result<()>>()?;
-            if shown?.is_break() {
+            if shown?.is_break() || watch.look(self.time, plan.timetable.step).is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }
@@ -242,15 +277,31 @@ impl Solver for Agents {
     }
 
     fn run(&mut self, times: &[f64], visit: &mut Visit<'_>) -> Result<()> {
+        let watch = self.watch.clone();
         for &time in times {
-            if self.plan.settings.before_events && self.show_events(time, visit)?.is_break() {
+            if self.plan.settings.before_events && self.show_events(time, visit, &watch)?.is_break() {
                 break;
             }
-            self.advance_to(time)?;
-            if self.show(visit)?.is_break() {
+            if self.go(time, &watch)?.is_break() || self.show(visit)?.is_break() {
                 break;
             }
         }
         Ok(())
+    }
+
+    fn notes(&self) -> Vec<Warning> {
+        self.warnings()
+    }
+
+    fn watch(&mut self, watch: Watch) {
+        self.watch = watch.into();
+    }
+
+    fn save(&self) -> Result<Vec<u8>> {
+        checkpoint::save(self)
+    }
+
+    fn load(&mut self, state: &[u8]) -> Result<()> {
+        checkpoint::load(self, state)
     }
 }

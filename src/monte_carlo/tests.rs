@@ -47,7 +47,7 @@ pub(super) fn replicator() -> Population {
 }
 
 /// All problems whose mechanics differ.
-fn variants() -> Vec<(Population, Dynamics)> {
+pub(super) fn variants() -> Vec<(Population, Dynamics)> {
     let truncation = Rule::Truncation { fraction: 0.2 };
     let evaluated = |noise, window, sees, selection| Population {
         evaluation: Evaluation { sees, noise, window, ..Evaluation::default() },

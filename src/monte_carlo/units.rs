@@ -1,6 +1,6 @@
 //! What both samplers of SGD share: the hidden units, from fields to forces, and the optimiser.
 
-use super::ensemble::Plan;
+use super::ensemble::{Plan, Saved};
 use super::erf_table::erf_table;
 use super::rng::{Generator, Key, Purpose, fill_normals};
 use crate::error::{Error, Result, require};
@@ -81,6 +81,17 @@ impl Units {
             slopes: vec![0.0; k],
             second: vec![0.0; k],
         }
+    }
+
+    /// What a run with these vectors goes on from.
+    pub fn save<'a>(&'a self, vectors: &'a [f64]) -> Saved<'a> {
+        let (weights, biases) = (self.weights.as_slice().into(), self.biases.as_slice().into());
+        Saved { vectors: vectors.into(), weights, biases, overflow: self.overflow }
+    }
+
+    pub fn load(&mut self, saved: Saved<'_>) {
+        (self.weights, self.biases) = (saved.weights.into_owned(), saved.biases.into_owned());
+        self.overflow = saved.overflow;
     }
 
     /// From the fields without biases (B×(K+M)) and the label noise in units of σ (B numbers, or none) to the forces; moves `a`

@@ -4,14 +4,16 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use ndarray::Array2;
+use serde::{Deserialize, Serialize};
 
 use super::closed::ClosedFlow;
 use super::full::{FullFlow, pair};
 use super::series::SeriesFlow;
 use crate::error::{Error, Result, Warning, require};
-use crate::frame::{Coordinate, Field, Frame, Solver, Visit};
+use crate::frame::{Coordinate, Field, Frame, Solver, Visit, Watch, Watcher};
 use crate::gaussian::{DualKernel, Risk, RiskParts};
 use crate::numerics::rosenbrock::{Rosenbrock, Stiff};
+use crate::numerics::state::{MOST, decode, encode, ensure, ensure_finite, ensure_time};
 use crate::problem::SingleIndex;
 
 /// Which equations.
@@ -114,7 +116,19 @@ pub struct NeuronFlow {
     state: Vec<f64>,
     scale: Vec<f64>,
     axes: [Arc<Coordinate>; 2],
+    watch: Watcher,
 }
+
+/// What bytes hold: a slice to save, a vector to load.
+#[derive(Serialize, Deserialize)]
+struct State<A> {
+    time: f64,
+    state: A,
+    step: f64,
+    steps: [u64; 2],
+}
+
+const NAME: &str = "neuron flow";
 
 impl NeuronFlow {
     /// States the flow.
@@ -168,6 +182,7 @@ impl NeuronFlow {
             scale: vec![1.0; state.len()],
             state,
             axes: [axis("neuron", "neuron"), axis("neuron_2", "other neuron")],
+            watch: Watcher::default(),
             problem,
         })
     }
@@ -192,13 +207,18 @@ impl NeuronFlow {
         self.method.steps
     }
 
-    /// Integrates to `time` without showing anything.
+    /// Integrates to `time` without showing anything. The watch does not look.
     ///
     /// # Errors
     /// [`crate::Error::Parameter`] for a time before the one reached; those of [`Rosenbrock::advance`], after which state and
     /// [`Solver::time`] are those of the last step that was made.
     pub fn advance_to(&mut self, time: f64) -> Result<()> {
-        let outcome = self.method.advance(&mut self.system, &mut self.time, time, &mut self.state, &self.scale);
+        self.go(time, &Watcher::default()).map(|_| ())
+    }
+
+    fn go(&mut self, time: f64, watch: &Watcher) -> Result<ControlFlow<()>> {
+        let state = (&mut self.state[..], &self.scale[..]);
+        let outcome = self.method.advance_watched(&mut self.system, &mut self.time, time, state, watch);
         outcome.map_err(|error| match error {
             Error::StiffStep { time, step, component, .. } => {
                 let tolerance = self.settings.tolerance;
@@ -299,12 +319,38 @@ impl Solver for NeuronFlow {
     }
 
     fn run(&mut self, times: &[f64], visit: &mut Visit<'_>) -> Result<()> {
+        let watch = self.watch.clone();
         for &time in times {
-            self.advance_to(time)?;
-            if visit(&Frame { time, fields: self.fields() })? == ControlFlow::Break(()) {
+            if self.go(time, &watch)?.is_break() || visit(&Frame { time, fields: self.fields() })?.is_break() {
                 break;
             }
         }
+        Ok(())
+    }
+
+    fn notes(&self) -> Vec<Warning> {
+        self.warnings()
+    }
+
+    /// It looks after each step.
+    fn watch(&mut self, watch: Watch) {
+        self.watch = watch.into();
+    }
+
+    fn save(&self) -> Result<Vec<u8>> {
+        let (step, steps) = (self.method.step, self.method.steps);
+        encode(NAME, &State { time: self.time, state: &self.state[..], step, steps })
+    }
+
+    fn load(&mut self, state: &[u8]) -> Result<()> {
+        let found: State<Vec<f64>> = decode(NAME, state)?;
+        ensure_time(found.time)?;
+        ensure_finite("numbers of neurons", &found.state, self.state.len())?;
+        // It is infinite where nothing moves.
+        ensure(found.step >= 0.0, || format!("the step {}", found.step))?;
+        ensure(found.steps.iter().all(|count| *count <= MOST), || format!("{:?} steps", found.steps))?;
+        (self.time, self.state) = (found.time, found.state);
+        (self.method.step, self.method.steps) = (found.step, found.steps);
         Ok(())
     }
 }

@@ -24,4 +24,6 @@ pub use flow::{Flow, FlowSettings, NeuronFlow};
 pub use learning_times::{learning_times, learning_times_of};
 
 #[cfg(test)]
+mod resume_tests;
+#[cfg(test)]
 mod tests;

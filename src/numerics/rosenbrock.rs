@@ -1,6 +1,9 @@
 //! Stiff integration of autonomous equations by a Rosenbrock method, with the structure of the Jacobian left to the equations.
 
+use std::ops::ControlFlow;
+
 use crate::error::{Error, Result, require};
+use crate::frame::Watcher;
 
 /// Equations `y' = f(y)` with Jacobian `J`.
 pub trait Stiff {
@@ -112,10 +115,22 @@ impl Rosenbrock {
         y: &mut [f64],
         scale: &[f64],
     ) -> Result<()> {
+        self.advance_watched(system, time, end, (y, scale), &Watcher::default()).map(|_| ())
+    }
+
+    /// The same under a watch that looks after each step, and may end it there; another call goes on as if it had not.
+    pub(crate) fn advance_watched<S: Stiff>(
+        &mut self,
+        system: &mut S,
+        time: &mut f64,
+        end: f64,
+        (y, scale): (&mut [f64], &[f64]),
+        watch: &Watcher,
+    ) -> Result<ControlFlow<()>> {
         let start = *time;
         require(end >= start && end.is_finite(), "time", end, "a finite time, not before the one reached")?;
         if end == start {
-            return Ok(());
+            return Ok(ControlFlow::Continue(()));
         }
         self.resize(y.len());
         self.weigh(y, scale);
@@ -142,11 +157,11 @@ impl Rosenbrock {
                 // The last step may have been cut short, and then says little about what is possible.
                 self.step =
                     if last { (h * factor).max(if h < self.step { self.step } else { 0.0 }) } else { h * factor };
-                if last {
-                    *time = end;
-                    return Ok(());
+                *time = if last { end } else { *time + h };
+                let flow = watch.look(*time, h);
+                if last || flow.is_break() {
+                    return Ok(flow);
                 }
-                *time += h;
                 rejected = false;
             } else {
                 self.steps[1] += 1;

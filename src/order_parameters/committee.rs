@@ -342,6 +342,14 @@ impl Equations for CommitteeEquations {
         Ok(fields)
     }
 
+    fn tables(&self) -> Vec<Option<[f64; 2]>> {
+        self.expectations.tables()
+    }
+
+    fn tabulate(&mut self, tables: &[Option<[f64; 2]>]) {
+        self.expectations.tabulate(tables);
+    }
+
     fn breaks(&self) -> &[f64] {
         self.problem.learning_rate.breaks()
     }

@@ -314,6 +314,14 @@ impl Equations for FluctuationEquations {
         Ok(fields)
     }
 
+    fn tables(&self) -> Vec<Option<[f64; 2]>> {
+        self.committee.tables()
+    }
+
+    fn tabulate(&mut self, tables: &[Option<[f64; 2]>]) {
+        self.committee.tabulate(tables);
+    }
+
     fn breaks(&self) -> &[f64] {
         self.committee.breaks()
     }

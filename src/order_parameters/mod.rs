@@ -51,4 +51,6 @@ impl OrderParameters {
 #[cfg(test)]
 mod committee_tests;
 #[cfg(test)]
+mod resume_tests;
+#[cfg(test)]
 mod tests;

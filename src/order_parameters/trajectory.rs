@@ -3,9 +3,12 @@
 use std::cell::RefCell;
 use std::ops::ControlFlow;
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Error, Result, require};
-use crate::frame::{Field, Frame, Solver, Visit};
+use crate::frame::{Field, Frame, Solver, Visit, Watch, Watcher};
 use crate::numerics::ode::{StepTolerance, integrate};
+use crate::numerics::state::{MOST, decode, encode, ensure, ensure_count, ensure_finite, ensure_time};
 use crate::problem::RUNAWAY;
 
 /// Ordinary differential equations of named order parameters.
@@ -24,6 +27,17 @@ pub trait Equations {
     /// # Errors
     /// As [`Equations::rhs`].
     fn fields(&mut self, time: f64, state: &[f64]) -> Result<Vec<Field<'static>>>;
+
+    /// What the last bits of the right-hand side depend on besides time and state, for checkpoints: places of tables
+    /// ([`Expectations::tables`](crate::gaussian::Expectations::tables)).
+    fn tables(&self) -> Vec<Option<[f64; 2]>> {
+        Vec::new()
+    }
+
+    /// Takes what [`Equations::tables`] gave.
+    fn tabulate(&mut self, tables: &[Option<[f64; 2]>]) {
+        let _ = tables;
+    }
 
     /// Times at which the right-hand side is not smooth.
     fn breaks(&self) -> &[f64] {
@@ -87,7 +101,21 @@ pub struct Trajectory<E> {
     tolerance: f64,
     step: f64,
     evaluations: u64,
+    watch: Watcher,
 }
+
+/// What bytes hold: a slice to save, a vector to load.
+#[derive(Serialize, Deserialize)]
+struct State<N, A> {
+    names: N,
+    state: A,
+    time: f64,
+    step: f64,
+    evaluations: u64,
+    tables: Vec<Option<[f64; 2]>>,
+}
+
+const NAME: &str = "order parameters";
 
 impl<E: Equations> Trajectory<E> {
     /// Starts from `initial` at t = 0. `tolerance` is the error allowed a step, relative and absolute.
@@ -113,6 +141,7 @@ impl<E: Equations> Trajectory<E> {
             tolerance,
             step: 0.0,
             evaluations: 0,
+            watch: Watcher::default(),
         })
     }
 
@@ -136,18 +165,27 @@ impl<E: Equations> Trajectory<E> {
         self.evaluations
     }
 
-    /// Integrates to `time`.
+    /// Integrates to `time`. The watch does not look.
     ///
     /// # Errors
     /// Those of the equations, [`Error::RanAway`] where an order parameter passes 1e12, [`Error::StepTooSmall`]. The state is then
     /// that of the last time reached before the call, or of the last break of the equations since.
     pub fn advance_to(&mut self, time: f64) -> Result<()> {
+        self.go(time, &Watcher::default()).map(|_| ())
+    }
+
+    /// The watch looks after each smooth piece.
+    fn go(&mut self, time: f64, watch: &Watcher) -> Result<ControlFlow<()>> {
         require(time >= self.time && time.is_finite(), "time", time, "a finite time, not before the one reached")?;
         while self.time < time {
-            let next = self.equations.borrow().breaks().iter().copied().find(|&jump| jump > self.time && jump < time);
+            let start = self.time;
+            let next = self.equations.borrow().breaks().iter().copied().find(|&jump| jump > start && jump < time);
             self.integrate_to(next.unwrap_or(time))?;
+            if watch.look(self.time, self.time - start).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
         }
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     }
 
     fn integrate_to(&mut self, end: f64) -> Result<()> {
@@ -187,13 +225,42 @@ impl<E: Equations> Solver for Trajectory<E> {
     }
 
     fn run(&mut self, times: &[f64], visit: &mut Visit<'_>) -> Result<()> {
+        let watch = self.watch.clone();
         for &time in times {
-            self.advance_to(time)?;
+            if self.go(time, &watch)?.is_break() {
+                break;
+            }
             let fields = self.equations.get_mut().fields(time, &self.state)?;
             if let ControlFlow::Break(()) = visit(&Frame { time, fields })? {
                 break;
             }
         }
+        Ok(())
+    }
+
+    /// It looks between the times of a run, and where the equations are not smooth.
+    fn watch(&mut self, watch: Watch) {
+        self.watch = watch.into();
+    }
+
+    /// What equations of one's own hold besides must be in [`Equations::tables`], or not matter.
+    fn save(&self) -> Result<Vec<u8>> {
+        let tables = self.equations.borrow().tables();
+        let Self { names, state, time, step, evaluations, .. } = self;
+        encode(NAME, &State { names, state, time: *time, step: *step, evaluations: *evaluations, tables })
+    }
+
+    fn load(&mut self, state: &[u8]) -> Result<()> {
+        let found: State<Vec<String>, Vec<f64>> = decode(NAME, state)?;
+        ensure_finite("order parameters", &found.state, self.names.len())?;
+        ensure(found.names == self.names, || "order parameters of other names".into())?;
+        ensure_time(found.time)?;
+        ensure(found.step >= 0.0 && found.step.is_finite(), || format!("the step {}", found.step))?;
+        ensure(found.evaluations <= MOST, || format!("{} evaluations", found.evaluations))?;
+        let equations = self.equations.get_mut();
+        ensure_count("tables", found.tables.len(), equations.tables().len())?;
+        equations.tabulate(&found.tables);
+        (self.state, self.time, self.step, self.evaluations) = (found.state, found.time, found.step, found.evaluations);
         Ok(())
     }
 }

@@ -1,7 +1,12 @@
 //! Choice of the time steps.
 
+use std::ops::ControlFlow;
+
+use serde::{Deserialize, Serialize};
+
 use super::transport::Transport;
 use crate::error::{Error, Result, require};
+use crate::frame::Watcher;
 use crate::numerics::sum::sum;
 
 /// How long the time steps are.
@@ -26,7 +31,7 @@ impl DensitySteps {
 }
 
 /// What the time steps have cost.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DensityStatistics {
     /// Steps that the state is made of.
     pub steps: u64,
@@ -50,15 +55,28 @@ pub(super) struct Stepper {
     pub state: Vec<f64>,
     pub time: f64,
     pub statistics: DensityStatistics,
-    other: Vec<f64>,
+    pub watch: Watcher,
     /// Length of the next pair of steps; 0: not known.
-    next: f64,
+    pub next: f64,
+    /// The way to the next time of the run, where a watch ended it between fixed steps.
+    pub way: Option<Way>,
+    other: Vec<f64>,
+}
+
+/// A way of fixed steps of which some are done, with the state before the second layer follows the last of them.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Way {
+    pub from: f64,
+    pub to: f64,
+    pub done: u64,
+    pub state: Vec<f64>,
 }
 
 impl Stepper {
     pub fn new(transport: Transport, steps: DensitySteps, state: Vec<f64>) -> Self {
         let (other, statistics) = (vec![0.0; state.len()], DensityStatistics::default());
-        Self { transport, steps, state, time: 0.0, statistics, other, next: 0.0 }
+        let watch = Watcher::default();
+        Self { transport, steps, state, time: 0.0, statistics, watch, next: 0.0, way: None, other }
     }
 
     /// `count` steps of Strang's splitting (1968): half of the second layer, the first layer, half of the second. Between two
@@ -75,28 +93,68 @@ impl Stepper {
         Ok(())
     }
 
-    /// Runs to `to`; `horizon` is the length of the run that the tolerance is for. `check` sees every state.
-    pub fn advance(&mut self, to: f64, horizon: f64, check: &mut dyn FnMut(&Self) -> Result<()>) -> Result<()> {
+    /// Runs to `to`; `horizon` is the length of the run that the tolerance is for. `check` sees every state that is kept. Ends
+    /// early where the watch says so; another call goes on as if it had not.
+    pub fn advance(
+        &mut self,
+        to: f64,
+        horizon: f64,
+        check: &mut dyn FnMut(&Self) -> Result<()>,
+    ) -> Result<ControlFlow<()>> {
         if to <= self.time {
-            return Ok(());
+            return Ok(ControlFlow::Continue(()));
         }
         match self.steps {
             DensitySteps::Fixed(length) => {
-                let count = ((to - self.time) / length - 1e-9).ceil().max(1.0);
+                let way = self.way.take().filter(|way| way.to == to);
+                let from = way.as_ref().map_or(self.time, |way| way.from);
+                let count = ((to - from) / length - 1e-9).ceil().max(1.0);
                 require(count <= MOST, "steps to the next time of the run", count, "at most 1e8; lengthen the step")?;
-                self.strang((to - self.time) / count, count as u64)?;
+                if self.fixed((from, to), count as u64, way)?.is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
                 self.statistics.steps += count as u64;
                 self.time = to;
-                check(self)
+                check(self)?;
+                Ok(self.watch.look(to, (to - from) / count))
             }
             DensitySteps::Tolerance(tolerance) => {
                 while self.time < to {
+                    let before = self.time;
                     self.pair(to, horizon, tolerance)?;
                     check(self)?;
+                    if self.watch.look(self.time, self.time - before).is_break() {
+                        return Ok(ControlFlow::Break(()));
+                    }
                 }
-                Ok(())
+                Ok(ControlFlow::Continue(()))
             }
         }
+    }
+
+    /// All steps of a way, as [`Stepper::strang`] makes them; the watch looks between them.
+    fn fixed(&mut self, (from, to): (f64, f64), count: u64, way: Option<Way>) -> Result<ControlFlow<()>> {
+        let length = (to - from) / count as f64;
+        let done = way.as_ref().map_or(0, |way| way.done);
+        if let Some(way) = way {
+            self.state = way.state;
+        }
+        let first = if done == 0 { 0.5 * length } else { length };
+        self.transport.second_layer(&mut self.state, first, from)?;
+        for step in done + 1..=count {
+            self.transport.first_layer(&self.state, length, &mut self.other);
+            std::mem::swap(&mut self.state, &mut self.other);
+            let now = from + length * step as f64;
+            if step < count && self.watch.look(now, length).is_break() {
+                self.way = Some(Way { from, to, done: step, state: self.state.clone() });
+                self.time = now.clamp(from, to);
+                self.transport.second_layer(&mut self.state, 0.5 * length, from)?;
+                return Ok(ControlFlow::Break(()));
+            }
+            let last = if step == count { 0.5 * length } else { length };
+            self.transport.second_layer(&mut self.state, last, from)?;
+        }
+        Ok(ControlFlow::Continue(()))
     }
 
     /// One step against two of half its length; the two are kept.

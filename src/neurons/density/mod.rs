@@ -1,5 +1,6 @@
 //! The mean-field limit m → ∞ of the simplified flow: a density of neurons.
 
+mod checkpoint;
 mod control;
 #[cfg(test)]
 mod face_tests;
@@ -17,9 +18,10 @@ use potential::Potential;
 use transport::Transport;
 
 use crate::error::{Error, Result, Warning, require};
-use crate::frame::{Coordinate, Field, Frame, Solver, Visit};
+use crate::frame::{Coordinate, Field, Frame, Solver, Visit, Watch};
 use crate::gaussian::{Risk, RiskParts};
 use crate::grid::{Axis, axis_masses};
+use crate::numerics::state::Course;
 use crate::numerics::sum::{dot, sum};
 use crate::problem::{Law, NeuronLaw, SingleIndex};
 
@@ -91,6 +93,8 @@ pub struct NeuronDensity {
     axes: [Arc<Coordinate>; 2],
     warnings: Vec<Warning>,
     wall: Option<Warning>,
+    /// The run that was stopped last, if it was.
+    course: Option<Course>,
 }
 
 impl NeuronDensity {
@@ -124,7 +128,7 @@ impl NeuronDensity {
         };
         let axes = [coordinate("a", "second layer", &a), coordinate("s", "alignment with the target", &s)];
         let stepper = Stepper::new(Transport::new(a, s, law.epsilon, potential), settings.steps, state);
-        Ok(Self { law, stepper, risk, axes, warnings, wall: None })
+        Ok(Self { law, stepper, risk, axes, warnings, wall: None, course: None })
     }
 
     /// The statement.
@@ -236,15 +240,40 @@ impl Solver for NeuronDensity {
             require(time >= before && time.is_finite(), "times", time, expected)?;
             before = time;
         }
-        let horizon = end - self.time();
+        let course = Course::to(end, self.time(), self.course);
+        // Another run goes its own way from here.
+        self.stepper.way = self.stepper.way.take().filter(|_| self.course == Some(course));
+        self.course = Some(course);
         for &time in times {
             let wall = &mut self.wall;
-            self.stepper.advance(time, horizon, &mut |stepper| watch_ends(stepper, wall))?;
+            let flow = self.stepper.advance(time, course.length, &mut |stepper| watch_ends(stepper, wall))?;
+            if flow.is_break() {
+                return Ok(());
+            }
             if visit(&self.frame())?.is_break() {
-                break;
+                self.course = self.course.filter(|_| time < end);
+                return Ok(());
             }
         }
+        self.course = None;
         Ok(())
+    }
+
+    fn notes(&self) -> Vec<Warning> {
+        self.warnings()
+    }
+
+    /// It looks after each step, or each pair of steps.
+    fn watch(&mut self, watch: Watch) {
+        self.stepper.watch = watch.into();
+    }
+
+    fn save(&self) -> Result<Vec<u8>> {
+        checkpoint::save(self)
+    }
+
+    fn load(&mut self, state: &[u8]) -> Result<()> {
+        checkpoint::load(self, state)
     }
 }
 
