@@ -3,6 +3,8 @@
 pub mod checkpoint;
 #[cfg(feature = "hdf5")]
 pub mod hdf5;
+#[cfg(feature = "hdf5")]
+pub mod picture;
 pub mod plot;
 pub mod provenance;
 #[cfg(feature = "hdf5")]

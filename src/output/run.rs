@@ -82,7 +82,7 @@ impl fmt::Debug for Run {
 pub enum Outcome {
     /// Every frame is written; constants may follow before [`Hdf5File::finish`] gives the file its name. Then the checkpoint is of
     /// no more use: [`Run::remove_checkpoint`].
-    Finished(Hdf5File),
+    Finished(Box<Hdf5File>),
     /// Stopped before the end; the frames so far are in the temporary file.
     Stopped {
         /// The time reached.
@@ -159,7 +159,7 @@ impl Run {
             shared.due.store(false, Ordering::Relaxed);
             let left = self.times.get(file.frames()..).unwrap_or_default();
             if left.is_empty() {
-                return Ok(Outcome::Finished(file));
+                return Ok(Outcome::Finished(Box::new(file)));
             }
             solver.run(left, &mut |frame| {
                 file.write_frame(frame)?;

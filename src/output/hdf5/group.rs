@@ -17,7 +17,7 @@ const SMALL_CHUNK: usize = 1 << 10;
 /// No chunk is larger than this many values (8 MB).
 const LARGE_CHUNK: usize = 1 << 20;
 /// The dimension of the two ends of a cell.
-const ENDS: &str = "ends";
+pub const ENDS: &str = "ends";
 
 /// Tracked, so that readers list variables in the order in which they were written.
 pub fn order() -> LinkCreationOrder {

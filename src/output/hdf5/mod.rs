@@ -15,6 +15,9 @@ mod attributes;
 mod group;
 mod layout;
 mod pair;
+mod read;
+#[cfg(test)]
+mod read_tests;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -26,6 +29,7 @@ use ::hdf5 as library;
 pub use self::layout::read_attribute;
 pub(crate) use self::layout::{intern, layout, values};
 pub use self::pair::Hdf5File;
+pub use self::read::{RunCoordinate, RunFile, RunGroup, RunVariable};
 use crate::error::{Error, Result};
 use crate::frame::Field;
 

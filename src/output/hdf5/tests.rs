@@ -40,19 +40,19 @@ fn fields(theta: &Arc<Coordinate>, h: &Arc<Coordinate>, time: f64) -> Vec<Field<
 /// another one starts Python.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
-fn alone() -> MutexGuard<'static, ()> {
+pub fn alone() -> MutexGuard<'static, ()> {
     ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A directory of its own for each test.
-fn scratch(test: &str) -> PathBuf {
+pub fn scratch(test: &str) -> PathBuf {
     let directory = std::env::temp_dir().join(format!("learning-dynamics-{}-{test}", std::process::id()));
     std::fs::create_dir_all(&directory).unwrap();
     directory
 }
 
 /// Three frames, constants before and after, a square field over two like axes.
-fn write(path: &Path) -> PathBuf {
+pub fn write(path: &Path) -> PathBuf {
     let (theta, h, neuron, neuron_2) = (axis("theta", 3), axis("h", 2), points("neuron", 2), points("neuron_2", 2));
     let provenance = Provenance::new("loss = quadratic, ε = 0.1").seed(7).tolerance("h_marginal", 1e-3);
     let mut file = Hdf5File::create(path, &provenance).unwrap();
