@@ -116,7 +116,7 @@ fn bad_settings_are_quoted() {
         unknown.case().unwrap_err().to_string(),
         "--set problem.selection.betta: unknown key `betta` in [problem.selection]\n |\n \
          | --set problem.selection.betta=2\n |       ^^^^^^^^^^^^^^^^^^^^^^^\n\
-         did you mean `beta`?"
+         expected one of `beta`, `clock`, `evaluation`, `rejuvenate`, `rule`\ndid you mean `beta`?"
     );
 }
 

@@ -23,7 +23,11 @@ fn located(item: &Item<'_>, text: &str, error: &Error) -> InputError {
     let start = item.doc.slice(whole).find(text).map(|inside| whole.start + inside + at);
     let place = start.map_or(whole, |start| Place { start, end: start + found_width(text, *at, found), ..whole });
     let error = item.doc.error(place, format!("bad formula `{}`", item.path));
-    error.detail(format!("found {found}, expected {expected}"))
+    // "theta? There are …" begins with the name that was meant.
+    match expected.split_once("? There are ") {
+        Some((meant, known)) => error.detail(format!("found {found}, expected {known}")).suggest(Some(meant)),
+        None => error.detail(format!("found {found}, expected {expected}")),
+    }
 }
 
 /// Bytes of what was found, if it is there as it is named.

@@ -222,8 +222,17 @@ fn apply(text: &str, change: &Change) -> String {
     }
 }
 
-/// Whatever `text` is, it is a case with an estimate, or an error that shows a line of it.
-pub(super) fn check(text: &str) {
+/// What became of a text.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Became {
+    NotToml,
+    NoCase,
+    Case,
+}
+
+/// Whatever `text` is, it is a case with an estimate, or an error that shows a line of it. With `build`, cheap cases also make
+/// their solver.
+pub(super) fn check(text: &str, build: bool) -> Became {
     let sound = |error: &super::InputError| {
         let shown = error.to_string();
         assert!(!error.message.is_empty() && shown.len() < 100_000, "{shown}");
@@ -233,11 +242,13 @@ pub(super) fn check(text: &str) {
     };
     let document = match Document::parse(text, "fuzz.toml") {
         Ok(document) => document,
-        Err(error) => return sound(&error),
+        Err(error) => {
+            sound(&error);
+            return Became::NotToml;
+        }
     };
     let again = Document::parse(&document.problem_text(), "again.toml").unwrap();
-    let (case, again) = (document.case(), again.case());
-    match (case, again) {
+    match (document.case(), again.case()) {
         (Ok(case), Ok(again)) => {
             let estimate = case.estimate();
             assert!(!estimate.work.is_nan() && !estimate.text.is_empty());
@@ -247,10 +258,18 @@ pub(super) fn check(text: &str) {
                 assert!(!refined.estimate().work.is_nan());
             }
             assert_eq!(estimate, again.estimate());
+            if build && estimate.bytes < 1 << 24 {
+                match case.solver() {
+                    Ok(solver) => assert_eq!(solver.time(), 0.0),
+                    Err(error) => sound(&error),
+                }
+            }
+            Became::Case
         }
         (Err(error), Err(again)) => {
             sound(&error);
             assert_eq!(error.message, again.message);
+            Became::NoCase
         }
         (case, again) => panic!("the text that is kept says something else: {:?} {:?}", case.is_ok(), again.is_ok()),
     }
@@ -264,10 +283,12 @@ fn mutated_examples_are_cases_or_errors() {
     // Always the same cases, and further ones where more are asked for.
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let changes = (0..Kind::ALL.len(), prop::collection::vec(change(), 0..6));
+    let counts = std::cell::RefCell::new([0u32; 3]);
     let outcome = runner.run(&changes, |(kind, changes)| {
         let text = changes.iter().fold(template(Kind::ALL[kind]).to_string(), |text, change| apply(&text, change));
         let start = std::time::Instant::now();
-        check(&text);
+        let became = check(&text, asked.is_some());
+        counts.borrow_mut()[became as usize] += 1;
         if asked.is_some() && start.elapsed().as_secs_f64() > 2.0 {
             eprintln!("{:?} for\n{text}\n----", start.elapsed());
         }
@@ -275,6 +296,12 @@ fn mutated_examples_are_cases_or_errors() {
     });
     if let Err(error) = outcome {
         panic!("{error}");
+    }
+    // Each of the three must be common, or the mutations test little.
+    let counts = counts.into_inner();
+    assert!(counts.iter().all(|count| *count > counts.iter().sum::<u32>() / 20), "{counts:?}");
+    if asked.is_some() {
+        eprintln!("not TOML, no case, cases: {counts:?}");
     }
 }
 
@@ -284,7 +311,7 @@ fn what_once_failed_does_not() {
     let mut count = 0;
     for entry in std::fs::read_dir(corpus).unwrap() {
         let path = entry.unwrap().path();
-        check(&String::from_utf8_lossy(&std::fs::read(&path).unwrap()));
+        check(&String::from_utf8_lossy(&std::fs::read(&path).unwrap()), true);
         count += 1;
     }
     assert!(count > 0);

@@ -299,8 +299,8 @@ impl<'d> Table<'d> {
     /// Exactly one of these.
     pub fn one_of(&self, keys: &[&'static str]) -> Read<Item<'d>> {
         self.at_most_one_of(keys)?.ok_or_else(|| {
-            self.error(format!("missing key{}", self.shown()))
-                .detail(format!("expected one of `{}`", keys.join("`, `")))
+            let error = self.misspelt(keys).unwrap_or_else(|| self.error(format!("missing key{}", self.shown())));
+            error.detail(format!("expected one of `{}`", keys.join("`, `")))
         })
     }
 
