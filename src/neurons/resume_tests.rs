@@ -43,7 +43,7 @@ fn densities_with_both_kinds_of_steps() {
     for (steps, least) in [(DensitySteps::Tolerance(1e-5), 8), (DensitySteps::Fixed(0.07), 11)] {
         let calls = resumes(|| density(steps, 40), &[0.0, 0.2, 0.21, 0.7]);
         assert!(calls >= least, "{steps:?} {calls}");
-        survives_damage(|| density(steps, 5), 0.7);
+        survives_damage(|| density(steps, 5), 0.03);
     }
     let other = density(DensitySteps::Fixed(0.1), 6);
     refused(&mut density(DensitySteps::Fixed(0.1), 5), &other);
