@@ -57,6 +57,40 @@ Exit codes: 0 done · 1 the run failed · 2 bad input · 3 stopped by SIGINT or 
         #[arg(value_parser = PossibleValuesParser::new(Kind::ALL.map(Kind::name)).map(command::kind))]
         kind: Kind,
     },
+    /// Say what is in a file, of what problem, by which version.
+    #[command(after_help = "\
+Examples:
+  learning-dynamics info kinetic.h5
+  learning-dynamics info kinetic.h5 --problem > again.toml")]
+    Info {
+        /// The file, finished or not (OUT.partial.h5).
+        file: PathBuf,
+        /// Print the text of the problem alone.
+        #[arg(long)]
+        problem: bool,
+    },
+    /// Draw what is in a file.
+    #[command(after_help = "Example:
+  learning-dynamics plot kinetic.h5 -o kinetic.png")]
+    Plot {
+        /// The file.
+        file: PathBuf,
+        /// The picture; the file with the ending .png unless given.
+        #[arg(long, short, value_name = "PNG")]
+        output: Option<PathBuf>,
+    },
+    /// Print how far two files are apart, and draw one over the other.
+    #[command(after_help = "Example:
+  learning-dynamics compare kinetic.h5 agents.h5 -o twins.png")]
+    Compare {
+        /// A file.
+        a: PathBuf,
+        /// Another one.
+        b: PathBuf,
+        /// The picture; none unless given.
+        #[arg(long, short, value_name = "PNG")]
+        output: Option<PathBuf>,
+    },
     /// Solve again with everything refined, one way at a time, and print differences and observed orders.
     #[command(after_help = "\
 Example:
@@ -124,6 +158,9 @@ fn main() -> ExitCode {
         Command::Solve(arguments) => command::solve(&arguments),
         Command::Check { statement, sweep } => command::check(&statement, &sweep),
         Command::Template { kind } => command::print(learning_dynamics::input::template(kind)),
+        Command::Info { file, problem } => command::info(&file, problem),
+        Command::Plot { file, output } => command::plot(&file, output.as_ref()),
+        Command::Compare { a, b, output } => command::compare(&a, &b, output.as_ref()),
         Command::Converge { statement, common } => command::converge(&statement, &common),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -2,6 +2,7 @@
 
 mod check;
 mod converge;
+mod inspect;
 mod progress;
 mod solve;
 mod sweep;
@@ -15,6 +16,7 @@ use learning_dynamics::input::{Document, InputError, Kind};
 
 pub use check::check;
 pub use converge::converge;
+pub use inspect::{compare, info, plot};
 pub use solve::solve;
 
 use super::{Common, Solve, Statement};

@@ -146,3 +146,38 @@ fn refinement_shows_the_order_of_the_grid() {
     assert!((1.7..2.3).contains(&order), "{text}");
     std::fs::remove_dir_all(directory).unwrap();
 }
+
+#[test]
+fn files_are_described_drawn_and_compared() {
+    let directory = scratch("inspect");
+    problem(&directory, "averaged");
+    let solve = |cells: &str, out: &str| {
+        let settings = ["--set", cells, "--set", "grid.theta.cells=128"];
+        expect(0, &run(&directory, &[&["solve", "averaged.toml", "-o", out], &settings[..]].concat()));
+    };
+    solve("grid.h.cells=120", "a.h5");
+    solve("grid.h.cells=240", "b.h5");
+    let text = |arguments: &[&str]| {
+        let output = run(&directory, arguments);
+        expect(0, &output);
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let info = text(&["info", "a.h5"]);
+    for part in ["version", "rho(time, h)", "effective_fitness(h)", "120 from", "\"grid.h.cells\" = 120"] {
+        assert!(info.contains(part), "{part}: {info}");
+    }
+    // The text of the problem gives the same file again.
+    std::fs::write(directory.join("again.toml"), text(&["info", "a.h5", "--problem"])).unwrap();
+    expect(0, &run(&directory, &["solve", "again.toml"]));
+    same(&directory.join("again.h5"), &read(&directory.join("a.h5")).unwrap(), "solved again");
+    assert_eq!(text(&["plot", "a.h5"]), "a.png\n");
+    let table = text(&["compare", "a.h5", "b.h5", "-o", "both.png"]);
+    assert!(table.contains("density/rho"), "{table}");
+    for picture in ["a.png", "both.png"] {
+        assert!(std::fs::read(directory.join(picture)).unwrap().starts_with(b"\x89PNG"), "{picture}");
+    }
+    for arguments in [&["info", "again.toml"][..], &["plot", "missing.h5"], &["compare", "a.h5", "missing.h5"]] {
+        expect(2, &run(&directory, arguments));
+    }
+    std::fs::remove_dir_all(directory).unwrap();
+}
