@@ -135,6 +135,8 @@ pub mod frame;
 pub mod gaussian;
 pub mod grid;
 pub mod guide;
+#[cfg(feature = "cli")]
+pub mod input;
 pub mod kinetic;
 pub mod monte_carlo;
 pub mod neurons;

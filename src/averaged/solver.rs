@@ -159,14 +159,19 @@ impl Averaged {
             Weight::Population { particles, .. } => *particles,
             Weight::ClosedForm | Weight::Formula(_) => 1,
         };
+        Self::memory_of(problem, cells as u64, settings.tolerance, places)
+    }
+
+    /// [`Averaged::memory`] before there is a grid: `cells` of θ, or particles, or points.
+    pub(crate) fn memory_of(problem: &Population, cells: u64, tolerance: f64, places: u64) -> u64 {
         let a_place = match problem.events() {
             // The law of the fitness in bins, about as many as there are cells of θ or places, and the Gibbs law.
-            Some((rule, _)) if !rule.is_weight() => places.max(cells as u64).saturating_mul(6),
-            Some((rule, _)) if !rule.is_steady() => 2 * cells as u64,
+            Some((rule, _)) if !rule.is_weight() => places.max(cells).saturating_mul(6),
+            Some((rule, _)) if !rule.is_steady() => cells.saturating_mul(2),
             _ => 0,
         };
         let history = match problem.events() {
-            Some((_, Clock::Staggered { .. })) => 6 * Staggered::steps_for(settings.tolerance) + 20,
+            Some((_, Clock::Staggered { .. })) => 6 * Staggered::steps_for(tolerance) + 20,
             Some((_, Clock::Periodic { .. })) => 10,
             // Terms of a power series.
             _ => 520,

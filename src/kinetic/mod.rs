@@ -29,7 +29,7 @@ pub use stationary::Stationary;
 
 use crate::error::{Error, Result, Warning, require};
 use crate::frame::{Frame, Solver, Visit, Watch};
-use crate::grid::{Cells, HyperGrid, ThetaGrid, ThetaOperator, Wells, well_cut};
+use crate::grid::{Axis, Cells, HyperGrid, ThetaGrid, ThetaOperator, Wells, well_cut};
 use crate::numerics::buffer::{Buffer, copy};
 use crate::numerics::memory;
 use crate::numerics::state::Course;
@@ -151,16 +151,23 @@ impl Kinetic {
     /// arrays of the size of the grid and those of the rule, and two for a frame. For dθ = 2 also four of rates, and the
     /// factors of two matrices ([`PlaneFokkerPlanck`](crate::grid::PlaneFokkerPlanck)), or of one if two take more than 2 GiB.
     pub fn memory(problem: &Population, theta: &ThetaGrid, places: u64) -> u64 {
+        let cells: Vec<usize> = theta.axes().iter().map(Axis::len).collect();
+        Self::memory_of(problem, &cells, places)
+    }
+
+    /// [`Kinetic::memory`] before there is a grid: `cells` on each axis of θ.
+    pub(crate) fn memory_of(problem: &Population, cells: &[usize], places: u64) -> u64 {
         let rule = match problem.events().map(|(rule, _)| rule) {
             Some(rule) if !rule.is_weight() => 7,
             Some(Rule::Annealed { .. }) => 2,
             _ => 1,
         };
         let fresh = u64::from(problem.inheritance == Inheritance::Hyperparameters);
-        let arrays = places.saturating_mul(theta.len() as u64).saturating_mul(8 * (18 + rule + fresh));
-        let [first, second] = theta.axes() else { return arrays };
+        let of_theta = cells.iter().fold(1, |product: u64, cells| product.saturating_mul(*cells as u64));
+        let arrays = places.saturating_mul(of_theta).saturating_mul(8 * (18 + rule + fresh));
+        let [first, second] = cells else { return arrays };
         let training_alone = matches!(problem.selection, Selection::Off);
-        arrays.saturating_add(factors::bytes([first.len(), second.len()], places, training_alone))
+        arrays.saturating_add(factors::bytes([*first, *second], places, training_alone))
     }
 
     /// Shows, from now on, the probability of each of these regions of θ, as `wells/probability(region)`; the names stand in

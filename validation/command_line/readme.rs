@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use crate::{binary, directory};
+use crate::{problem, program, scratch};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -39,16 +39,19 @@ fn run(command: &mut Command) -> Output {
 
 /// Runs a Python program in `place` where its packages are to be had, and says so where they are not.
 fn python(place: &Path, program: &Path, arguments: &[PathBuf]) {
-    let output =
-        run(Command::new("sh").arg(root().join("validation/python.sh")).arg(program).args(arguments).current_dir(place));
+    let output = run(Command::new("sh")
+        .arg(root().join("validation/python.sh"))
+        .arg(program)
+        .args(arguments)
+        .current_dir(place));
     print!("{}", String::from_utf8_lossy(&output.stdout));
 }
 
 #[test]
 fn blocks_of_the_readme_run_as_they_stand() {
-    let place = directory("readme");
+    let place = scratch("readme");
     let path = std::env::join_paths(
-        [binary().parent().unwrap().to_path_buf()]
+        [Path::new(env!("CARGO_BIN_EXE_learning-dynamics")).parent().unwrap().to_path_buf()]
             .into_iter()
             .chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
     )
@@ -70,11 +73,10 @@ fn blocks_of_the_readme_run_as_they_stand() {
 
 #[test]
 fn python_reads_the_output_of_every_kind() {
-    let place = directory("kinds");
+    let place = scratch("kinds");
     for kind in ["kinetic", "averaged", "agents", "committee", "sgd", "neurons", "network"] {
-        let file = place.join(format!("{kind}.toml"));
-        std::fs::copy(root().join(format!("data/examples/{kind}.toml")), &file).unwrap();
-        let mut command = Command::new(binary());
+        let file = problem(&place, kind);
+        let mut command = program();
         command.arg("solve").arg(&file).arg("-o").arg(place.join(format!("{kind}.h5"))).arg("--quiet");
         // A short part of the long ones: names and axes are the same.
         let short: &[&str] = match kind {

@@ -16,8 +16,6 @@ use crate::frame::{Coordinate, Field};
 const SMALL_CHUNK: usize = 1 << 10;
 /// No chunk is larger than this many values (8 MB).
 const LARGE_CHUNK: usize = 1 << 20;
-/// Compression beyond this level costs time and gains little on shuffled doubles.
-const DEFLATE: u8 = 4;
 /// The dimension of the two ends of a cell.
 pub const ENDS: &str = "ends";
 
@@ -106,19 +104,25 @@ pub struct Group {
 }
 
 impl Group {
+    /// The group of that name, made unless the file has it.
     pub fn create(file: &library::File, name: &'static str) -> Hdf5Result<Self> {
-        let group = file.create_group_builder().with_gcpl(|plist| plist.link_creation_order(order())).create(name)?;
+        let group = if file.link_exists(name) {
+            file.group(name)?
+        } else {
+            file.create_group_builder().with_gcpl(|plist| plist.link_creation_order(order())).create(name)?
+        };
         Ok(Self { names: Names::new(name), group, scales: Vec::new(), variables: Vec::new() })
     }
 
-    /// Lays a field out, with the scales it needs; hands back its number.
-    pub fn create_variable(&mut self, field: &Field<'_>, with_time: bool) -> Hdf5Result<usize> {
+    /// Lays a field out, with the scales it needs; hands back its number. What the file has already, with `frames`
+    /// frames, must be the same and is taken up.
+    pub fn create_variable(&mut self, field: &Field<'_>, frames: usize, with_time: bool) -> Hdf5Result<usize> {
         self.names.admit(field, with_time).map_err(|error| error.to_string())?;
         let mut extents = Vec::new();
         let mut scales = Vec::new();
         if with_time {
-            self.create_time()?;
-            extents.push(Extent::resizable(0));
+            self.create_time(frames)?;
+            extents.push(Extent::resizable(frames));
             scales.push("time");
         }
         for axis in &field.axes {
@@ -126,28 +130,55 @@ impl Group {
             extents.push(Extent::fixed(axis.values.len()));
             scales.push(axis.name);
         }
-        let dataset = self.create_dataset(field.name, extents)?;
-        text(&dataset, "long_name", field.description)?;
-        text(&dataset, "units", "1")?;
-        self.attach(&dataset, field.name, &scales)?;
+        let (dataset, new) = self.create_dataset(field.name, extents)?;
+        if new {
+            text(&dataset, "long_name", field.description)?;
+            text(&dataset, "units", "1")?;
+        }
+        self.attach(&dataset, field.name, &scales, new)?;
         self.variables.push(Variable { field: field.name, axes: field.axes.clone(), dataset });
         Ok(self.variables.len() - 1)
     }
 
-    fn create_dataset(&self, name: &str, extents: Vec<Extent>) -> Hdf5Result<Dataset> {
-        let builder = self.group.new_dataset::<f64>();
-        if extents.is_empty() {
-            return builder.create(name);
+    /// The dataset of that name, and whether it is new.
+    fn create_dataset(&self, name: &str, extents: Vec<Extent>) -> Hdf5Result<(Dataset, bool)> {
+        if self.group.link_exists(name) {
+            let dataset = self.group.dataset(name)?;
+            let expected: Vec<usize> = extents.iter().map(|extent| extent.dim).collect();
+            let resizable = extents.iter().any(Extent::is_resizable);
+            if dataset.shape() == expected && dataset.is_resizable() == resizable {
+                return Ok((dataset, false));
+            }
+            let (group, found) = (self.names.group, dataset.shape());
+            return Err(format!("{group}/{name} has the shape {found:?} in the file: expected {expected:?}").into());
         }
-        let chunk = chunk(&extents);
-        builder.chunk(chunk).shuffle().deflate(DEFLATE).shape(SimpleExtents::from_vec(extents)).create(name)
+        let builder = self.group.new_dataset::<f64>();
+        let dataset = if extents.iter().any(Extent::is_resizable) {
+            builder.chunk(chunk(&extents)).shape(SimpleExtents::from_vec(extents)).create(name)?
+        } else {
+            builder.shape(SimpleExtents::from_vec(extents)).create(name)?
+        };
+        Ok((dataset, true))
     }
 
-    fn attach(&mut self, dataset: &Dataset, name: &str, scales: &[&str]) -> Hdf5Result<()> {
+    /// Points of an axis, written or found to be those of the file.
+    fn create_points(&self, name: &str, extents: Vec<Extent>, values: &[f64]) -> Hdf5Result<(Dataset, bool)> {
+        let (dataset, new) = self.create_dataset(name, extents)?;
+        if new {
+            dataset.write_raw(values)?;
+        } else if dataset.read_raw::<f64>()? != values {
+            return Err(format!("{}/{name} has other values in the file", self.names.group).into());
+        }
+        Ok((dataset, new))
+    }
+
+    fn attach(&mut self, dataset: &Dataset, name: &str, scales: &[&str], new: bool) -> Hdf5Result<()> {
         if scales.is_empty() {
             return Ok(());
         }
-        attach_scales(&self.group, dataset, scales)?;
+        if new {
+            attach_scales(&self.group, dataset, scales)?;
+        }
         for (axis, scale) in scales.iter().enumerate() {
             if let Some(scale) = self.scales.iter_mut().find(|known| known.name == *scale) {
                 scale.uses.push((name.to_owned(), axis));
@@ -164,14 +195,16 @@ impl Group {
         self.scales.push(Scale { name: name.to_owned(), dataset, uses: Vec::new() });
     }
 
-    fn create_time(&mut self) -> Hdf5Result<()> {
+    fn create_time(&mut self, frames: usize) -> Hdf5Result<()> {
         if self.has_scale("time") {
             return Ok(());
         }
-        let dataset = self.create_dataset("time", vec![Extent::resizable(0)])?;
-        make_scale(&dataset, "time")?;
-        text(&dataset, "long_name", "physical time")?;
-        text(&dataset, "units", "1")?;
+        let (dataset, new) = self.create_dataset("time", vec![Extent::resizable(frames)])?;
+        if new {
+            make_scale(&dataset, "time")?;
+            text(&dataset, "long_name", "physical time")?;
+            text(&dataset, "units", "1")?;
+        }
         self.add_scale("time", dataset);
         Ok(())
     }
@@ -180,24 +213,26 @@ impl Group {
         if self.has_scale(axis.name) {
             return Ok(());
         }
-        let dataset = self.create_dataset(axis.name, vec![Extent::fixed(axis.values.len())])?;
-        dataset.write_raw(&axis.values)?;
-        make_scale(&dataset, axis.name)?;
-        text(&dataset, "long_name", axis.description)?;
-        text(&dataset, "units", "1")?;
-        let Some(ends) = &axis.bounds else {
-            self.add_scale(axis.name, dataset);
-            return Ok(());
-        };
+        let (dataset, new) = self.create_points(axis.name, vec![Extent::fixed(axis.values.len())], &axis.values)?;
         let bounds = format!("{}_bounds", axis.name);
-        text(&dataset, "bounds", &bounds)?;
+        if new {
+            make_scale(&dataset, axis.name)?;
+            text(&dataset, "long_name", axis.description)?;
+            text(&dataset, "units", "1")?;
+            if axis.bounds.is_some() {
+                text(&dataset, "bounds", &bounds)?;
+            }
+        }
         self.add_scale(axis.name, dataset);
+        let Some(ends) = &axis.bounds else { return Ok(()) };
         self.create_ends()?;
-        let dataset = self.create_dataset(&bounds, vec![Extent::fixed(ends.len()), Extent::fixed(2)])?;
-        dataset.write_raw(ends.as_flattened())?;
-        text(&dataset, "long_name", &format!("ends of the cells of {}", axis.name))?;
-        text(&dataset, "units", "1")?;
-        self.attach(&dataset, &bounds, &[axis.name, ENDS])
+        let extents = vec![Extent::fixed(ends.len()), Extent::fixed(2)];
+        let (dataset, new) = self.create_points(&bounds, extents, ends.as_flattened())?;
+        if new {
+            text(&dataset, "long_name", &format!("ends of the cells of {}", axis.name))?;
+            text(&dataset, "units", "1")?;
+        }
+        self.attach(&dataset, &bounds, &[axis.name, ENDS], new)
     }
 
     /// A dimension without coordinate, in netCDF's words.
@@ -205,8 +240,13 @@ impl Group {
         if self.has_scale(ENDS) {
             return Ok(());
         }
-        let dataset = self.group.new_dataset::<f32>().shape(2).create(ENDS)?;
-        make_scale(&dataset, &format!("This is a netCDF dimension but not a netCDF variable.{:10}", 2))?;
+        let dataset = if self.group.link_exists(ENDS) {
+            self.group.dataset(ENDS)?
+        } else {
+            let dataset = self.group.new_dataset::<f32>().shape(2).create(ENDS)?;
+            make_scale(&dataset, &format!("This is a netCDF dimension but not a netCDF variable.{:10}", 2))?;
+            dataset
+        };
         self.add_scale(ENDS, dataset);
         Ok(())
     }

@@ -7,6 +7,8 @@ use library::types::{FixedAscii, VarLenUnicode};
 
 use super::*;
 use crate::frame::Coordinate;
+use crate::frame::Frame;
+use crate::output::provenance::{COMMIT, Provenance, VERSION};
 
 fn axis(name: &'static str, n: usize) -> Arc<Coordinate> {
     let centre = |i: usize| i as f64 + 0.5;
@@ -144,7 +146,6 @@ fn values_and_provenance_come_back() {
     let f = file.dataset("density/f").unwrap();
     assert_eq!(f.shape(), [3, 3, 2]);
     assert!(f.is_resizable());
-    assert_eq!(f.filters(), [library::filters::Filter::Shuffle, library::filters::Filter::Deflate(4)]);
     let expected: Vec<f64> = [0.0, 50.0, 200.0].iter().flat_map(|t| (0..6).map(move |i| t + f64::from(i))).collect();
     assert_eq!(f.read_raw::<f64>().unwrap(), expected);
     assert_eq!(file.dataset("density/h_bounds").unwrap().read_raw::<f64>().unwrap(), [0.0, 1.0, 1.0, 2.0]);
@@ -195,6 +196,53 @@ fn what_was_flushed_can_be_read_while_the_run_goes_on() {
     std::fs::copy(file.temporary(), &copy).unwrap();
     let copy = library::File::open(copy).unwrap();
     assert_eq!(copy.dataset("density/rho").unwrap().read_raw::<f64>().unwrap(), [0.0, -1.0]);
+}
+
+#[test]
+fn a_file_taken_up_is_cut_back_and_goes_on() {
+    let _alone = alone();
+    let directory = scratch("resume");
+    let (theta, h) = (axis("theta", 3), axis("h", 2));
+    let provenance = Provenance::new("a = 1\nb = 2");
+    let constant = [Field::array("density", "fitness", "F(h)", &[&h], vec![5.0, 6.0])];
+    let write = |file: &mut Hdf5File, times: &[f64]| {
+        file.write_constants(&constant).unwrap();
+        for &time in times {
+            file.write_frame(&Frame { time, fields: fields(&theta, &h, time) }).unwrap();
+        }
+    };
+    let mut file = Hdf5File::create(directory.join("run.h5"), &provenance).unwrap();
+    write(&mut file, &[0.0, 1.0, 1.5, 1.75]);
+    let error = Hdf5File::create(directory.join("run.h5"), &provenance).unwrap_err().to_string();
+    assert!(error.contains("another run is writing"), "{error}");
+    drop(file);
+    let other = Hdf5File::resume(directory.join("run.h5"), &Provenance::new("a = 1\nb = 3"), 2).unwrap_err();
+    assert!(other.to_string().ends_with(r#"it had "b = 2" where there is now "b = 3""#), "{other}");
+    let more = Hdf5File::resume(directory.join("run.h5"), &provenance, 5).unwrap_err();
+    assert!(matches!(more, Error::Shape { found: 4, expected: 5, .. }), "{more}");
+    let mut file = Hdf5File::resume(directory.join("run.h5"), &provenance, 2).unwrap();
+    assert_eq!(file.frames(), 2);
+    assert!(file.write_frame(&Frame { time: 1.0, fields: fields(&theta, &h, 1.0) }).is_err());
+    let wider = file.write_frame(&Frame { time: 2.0, fields: fields(&theta, &axis("h", 4), 2.0) }).unwrap_err();
+    assert!(wider.to_string().contains("has the shape [2] in the file: expected [4]"), "{wider}");
+    drop(file);
+    let mut file = Hdf5File::resume(directory.join("run.h5"), &provenance, 2).unwrap();
+    write(&mut file, &[2.0, 3.0]);
+    let resumed = file.finish().unwrap();
+    let mut file = Hdf5File::create(directory.join("whole.h5"), &provenance).unwrap();
+    write(&mut file, &[0.0, 1.0, 2.0, 3.0]);
+    let whole = file.finish().unwrap();
+    let read = |path: &Path| {
+        let file = library::File::open(path).unwrap();
+        let groups = file.groups().unwrap();
+        let datasets = groups.iter().flat_map(|group| group.datasets().unwrap()).map(|dataset| {
+            let uses = dataset.attr("REFERENCE_LIST").is_ok().then(|| reference_list(&file, &dataset));
+            (dataset.name(), dataset.shape(), dataset.read_raw::<f64>().unwrap(), uses)
+        });
+        datasets.collect::<Vec<_>>()
+    };
+    assert_eq!(read(&resumed), read(&whole));
+    assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 2, "the copies are gone");
 }
 
 #[test]
