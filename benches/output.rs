@@ -1,5 +1,7 @@
 //! What writing costs: a run of the kinetic equation that records 100 frames of 256 × 256, without and with its file.
 
+#![allow(missing_docs, clippy::unwrap_used)]
+
 use std::ops::ControlFlow;
 
 use criterion::{Criterion, criterion_group, criterion_main};

@@ -29,7 +29,7 @@ impl Bench {
         problem(&directory, kind);
         let file = format!("{kind}.toml");
         // Checkpoints far apart and close together, by the kind.
-        let every = if kind.len() % 2 == 0 { "checkpoint.every=0.1" } else { "checkpoint.every=0.7" };
+        let every = if kind.len().is_multiple_of(2) { "checkpoint.every=0.1" } else { "checkpoint.every=0.7" };
         let settings = [settings, &[every]].concat();
         let arguments = |out| solve(&settings, &file, out).into_iter().map(str::to_owned).collect::<Vec<_>>();
         let start = Instant::now();

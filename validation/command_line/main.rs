@@ -1,5 +1,7 @@
 //! The command line, as its users meet it: what it says, what it leaves behind, what it makes of signals and kills.
 
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests
+
 mod faces;
 mod interruptions;
 mod readme;
