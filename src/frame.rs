@@ -139,7 +139,7 @@ pub trait Solver {
 
     /// Lets `watch` look on from now on. Where it breaks, [`Solver::run`] returns `Ok` without having reached the next time
     /// (see [`Solver::time`]); a further `run` to the times that are left goes on to the very bits of a run that was not
-    /// stopped.
+    /// stopped. One to another last time is another run, whose tolerance is for what is left.
     fn watch(&mut self, watch: Watch) {
         let _ = watch;
     }

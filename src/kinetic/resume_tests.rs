@@ -94,6 +94,15 @@ fn all_dimensions_and_kinds_of_selection() {
     }
 }
 
+/// Step lengths that are equal up to rounding share a matrix, that of the first.
+#[test]
+fn equal_distances_of_times() {
+    let times: Vec<f64> = (1..=8).map(|k| 0.1 * f64::from(k)).collect();
+    for selection in [Selection::Off, events(BOLTZMANN, POISSON), events(BOLTZMANN, Clock::Periodic { every: 0.1 })] {
+        resumes(|| kinetic([2, 1], selection.clone(), Steps::Tolerance(1e-2)), &times);
+    }
+}
+
 #[test]
 fn steps_that_are_given() {
     for dims in [[1, 1], [2, 1]] {

@@ -32,6 +32,15 @@ fn agents_before_and_after_events() {
     }
 }
 
+/// The window reaches back over several events of an agent and of its donors.
+#[test]
+fn windows_longer_than_periods() {
+    for selection in [staggered(BOLTZMANN), poisson(BOLTZMANN), every(0.1)] {
+        let problem = Population { selection, ..published(25) };
+        resumes(|| Agents::new(problem.clone(), settings(150)).unwrap(), &TIMES);
+    }
+}
+
 #[test]
 fn agents_on_one_and_two_threads() {
     let settings = AgentSettings { lineage: true, ..settings(5000) };
@@ -75,6 +84,11 @@ fn committees() -> Vec<Committee> {
         with(Momentum::Scaled { gamma: 0.8, alpha: 0.5 }),
         // E_g by tables that follow the order parameters.
         Committee { bias_rate: 0.4, second_layer_rate: 0.5, ..committee(Activation::Tanh) },
+        Committee {
+            weight_decay: 1.5,
+            student: Student { q: array![[9.0, 0.2], [0.2, 0.5]], ..committee(Activation::Tanh).student },
+            ..committee(Activation::Tanh)
+        },
         Committee { noise_variance: 0.1, weight_decay: 0.1, ..plain.clone() },
         laden,
         plain,

@@ -37,6 +37,15 @@ fn committees_of_all_kinds() {
     resumes(|| order_parameters(&greedy), &TIMES);
 }
 
+/// Tables of activations are as wide as the fields ever were.
+#[test]
+fn tables_that_the_fields_have_left() {
+    let student = Student::new(array![[9.0, 0.2], [0.2, 0.5]], array![[0.3, 0.1], [-0.2, 0.4]], Activation::Tanh);
+    let teacher = Teacher::orthonormal(2, Activation::Tanh);
+    let problem = Committee { weight_decay: 1.5, ..Committee::new(teacher, student, 0.7) };
+    resumes(|| order_parameters(&problem), &[0.3, 0.8, 1.5, 2.5]);
+}
+
 #[test]
 fn fluctuations_of_closed_and_tabulated_averages() {
     let of = |activation| {
