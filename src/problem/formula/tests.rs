@@ -372,7 +372,7 @@ fn values_over_slices() {
     let mut text = String::from("0");
     // More registers than fit on the stack: products that all wait for the last sum.
     for k in 1..60 {
-        text.insert_str(0, "(");
+        text.insert(0, '(');
         write!(text, " + sin({k}*x))*cos({k} + y)").unwrap();
     }
     for text in [text.as_str(), "1.5", "x", "y - x"] {
