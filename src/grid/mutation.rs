@@ -159,6 +159,9 @@ impl Band {
             Kernel::Gaussian { std } if std >= width => {
                 // Cut where the weights fall below NEGLIGIBLE of the central one.
                 let reach = (std / width * (-2.0 * NEGLIGIBLE.ln()).sqrt()) as usize;
+                if reach >= grid.len() {
+                    return None; // as below, before so many weights are asked for
+                }
                 (0..=reach).map(|k| (-0.5 * (k as f64 * width / std).powi(2)).exp()).collect()
             }
             Kernel::Gaussian { std } if mirror => {

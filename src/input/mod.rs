@@ -45,6 +45,8 @@ mod example_tests;
 #[cfg(test)]
 mod fuzz_tests;
 #[cfg(test)]
+mod mistake_tests;
+#[cfg(test)]
 mod named_tests;
 #[cfg(test)]
 mod refine_tests;
