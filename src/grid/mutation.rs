@@ -54,6 +54,14 @@ impl AxisMutation {
             }
             return Ok(Self { matrix: matrix.to_csr(), band: None, identity });
         }
+        let (low, high) = grid.domain.coordinates();
+        let kernel = &match *kernel {
+            // Mirrored again and again: uniform but for exp(−π²·16/2) ~ 1e-34, and so is any wider one.
+            Kernel::Gaussian { std } if grid.domain.ends == Ends::Reflect => {
+                Kernel::Gaussian { std: std.min(4.0 * (high - low)) }
+            }
+            ref other => other.clone(),
+        };
         let band = Band::new(kernel, grid);
         let mut triplets = TriMat::new((grid.len(), grid.len()));
         let mut column = vec![0.0; grid.len()];

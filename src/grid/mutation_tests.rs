@@ -72,6 +72,21 @@ fn gaussian_steps_have_their_variance() {
     }
 }
 
+#[test]
+fn kernels_far_wider_than_the_domain_mix_everything() {
+    let grid = HyperAxis::new("h", Domain::linear(-3.0, 3.0, Ends::Reflect), 50).unwrap();
+    for std in [30.0, 1e3, 1e300] {
+        let operator = AxisMutation::new(&Kernel::Gaussian { std }, &grid).unwrap();
+        // Rounding of sums over some ten images of cumulative functions near 1; a cap on the images would leave 1e-3.
+        let worst = operator.matrix().data().iter().fold(0.0f64, |worst, p| worst.max((p - 0.02).abs()));
+        assert!(worst < 1e-12, "{std}: {worst:e}");
+    }
+    assert!(AxisMutation::new(&Kernel::Uniform { width: 1e4 }, &grid).is_err());
+    let operator = AxisMutation::new(&Kernel::Uniform { width: 600.0 }, &grid).unwrap();
+    // A hundred widths cover each point fifty times, give or take one.
+    assert!(operator.matrix().data().iter().all(|p| (p - 0.02).abs() < 0.02 * 0.03));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { rng_seed: RngSeed::Fixed(1), failure_persistence: None, ..ProptestConfig::default() })]
 

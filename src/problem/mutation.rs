@@ -65,7 +65,10 @@ impl Kernel {
                 require(*std > 0.0 && std.is_finite(), "mutation.std", *std, "a positive number")
             }
             Kernel::Uniform { width } => {
-                require(*width > 0.0 && width.is_finite(), "mutation.width", *width, "a positive number")
+                let (low, high) = domain.coordinates();
+                let most = 100.0 * (high - low);
+                let expected = "a positive number, at most 100 times the width of the domain";
+                require(*width > 0.0 && *width <= most, "mutation.width", *width, expected)
             }
             Kernel::Factor { factors } => {
                 require(!factors.is_empty(), "mutation.factors (their number)", 0.0, "at least one factor")?;
