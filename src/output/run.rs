@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::checkpoint::Checkpoint;
-use super::hdf5::Hdf5File;
+use super::hdf5::{BackgroundFile, Hdf5File};
 use super::provenance::Provenance;
 use crate::error::{Error, Result};
 use crate::frame::{Frame, Progress, Solver, Watch};
@@ -128,6 +128,9 @@ impl Run {
 
     /// Runs `solver`, which must be at its start, to the end or until it is stopped.
     ///
+    /// Frames are written by a thread of their own while the solver goes on; it is at most two frames ahead. What was written stays,
+    /// whatever ends the process.
+    ///
     /// A run that goes on from a checkpoint writes the very frames that it would have written without a stop: the checkpoint holds
     /// the whole state, and frames written after it are dropped and computed again.
     ///
@@ -161,11 +164,15 @@ impl Run {
             if left.is_empty() {
                 return Ok(Outcome::Finished(Box::new(file)));
             }
-            solver.run(left, &mut |frame| {
-                file.write_frame(frame)?;
-                shared.frame(frame, file.frames());
+            let mut frames = BackgroundFile::new(file);
+            let outcome = solver.run(left, &mut |frame| {
+                frames.write_frame(frame)?;
+                shared.frame(frame, frames.frames());
                 Ok(shared.look(Progress { time: frame.time, step: shared.step() }))
-            })?;
+            });
+            let settled = frames.settle();
+            outcome?;
+            file = settled?;
             let stopped = self.stop.load(Ordering::Relaxed);
             if file.frames() == self.times.len() {
                 continue;

@@ -12,6 +12,7 @@
 //! killed while it writes.
 
 mod attributes;
+mod background;
 mod group;
 mod layout;
 mod pair;
@@ -26,6 +27,7 @@ use std::path::{Path, PathBuf};
 
 use ::hdf5 as library;
 
+pub use self::background::BackgroundFile;
 pub use self::layout::read_attribute;
 pub(crate) use self::layout::{intern, layout, values};
 pub use self::pair::Hdf5File;
