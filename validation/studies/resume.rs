@@ -129,7 +129,7 @@ fn pieces(case: &Case, times: &[f64], stride: usize) -> Outcome<Pieces> {
 const CASES: &[Case] = &[
     Case { claim: "joint equation, Poisson clock", make: kinetic, end: 1.0 },
     Case { claim: "joint equation, periodic clock", make: periodic, end: 1.0 },
-    Case { claim: "joint equation, two parameters", make: plane, end: 0.55 },
+    Case { claim: "joint equation, two parameters", make: plane, end: 0.6 },
     Case { claim: "averaged equation, weights", make: weighted, end: 4.0 },
     Case { claim: "averaged equation, ranks of published states", make: ranked, end: 4.0 },
     Case { claim: "averaged equation, clocks of their own", make: staggered, end: 2.5 },
@@ -139,7 +139,7 @@ const CASES: &[Case] = &[
     Case { claim: "order parameters, trained second layer", make: committee, end: 20.0 },
     Case { claim: "fluctuations", make: fluctuations, end: 4.0 },
     Case { claim: "neuron flow", make: flow, end: 1.0 },
-    Case { claim: "density of neurons", make: density, end: 0.5 },
+    Case { claim: "density of neurons, steps by tolerance", make: density, end: 0.5 },
     Case { claim: "density of neurons, steps of one length", make: stepped_density, end: 0.5 },
     Case { claim: "network, one-pass SGD", make: network, end: 0.1 },
 ];
