@@ -117,16 +117,22 @@
 //! # Ok::<(), learning_dynamics::Error>(())
 //! ```
 //!
+//! # Reading on
+//!
+//! [`guide`] has a chapter a family (mathematics first), a tutorial (a new loss, a new activation, a new study) and the lines that open
+//! the output in Python, Julia and MATLAB. The command `learning-dynamics` solves problems stated in files.
+//!
 //! # Modules
 //!
 //! [`problem`] what is solved · [`gaussian`] expectations · [`grid`] axes and discrete operators · [`kinetic`], [`averaged`],
 //! [`order_parameters`], [`neurons`] mean-field solvers · [`monte_carlo`] agents and SGD · [`exact`] closed forms · [`record`] series and
-//! schedules · [`output`] HDF5 and pictures · [`frame`] what solvers show · [`error`]. Each may use those before it, and the
+//! schedules · [`output`] HDF5, checkpoints and pictures · `input` problems stated in files · [`frame`] what solvers show · [`error`]. Each may use those before it, and the
 //! mean-field solvers, `monte_carlo` and `exact` never use one another.
 //!
 //! # Features
 //!
-//! `hdf5` (default): output in HDF5, needs libhdf5. `plot` (default): pictures. `static-hdf5`: builds libhdf5 from source.
+//! `cli` (default): the command line and `input`; has the next two. `hdf5`: output in HDF5, needs libhdf5. `plot`: pictures.
+//! `static-hdf5`: builds libhdf5 from source.
 
 pub mod averaged;
 pub mod error;
