@@ -28,8 +28,6 @@ pub fn check(statement: &Statement, arguments: &[String]) -> Outcome {
     if let (Some(first), Some(last)) = (case.times.first(), case.times.last()) {
         let _ = writeln!(text, "{} frames from t = {first} to t = {last}", case.times.len());
     }
-    let _ = writeln!(text, "memory: about {:.1} MB", megabytes(estimate.bytes));
-    let _ = writeln!(text, "work: about {:.1e} updates of one number", estimate.work);
     print(&text)?;
     match memory::available() {
         Some(free) if free < estimate.bytes => {

@@ -21,9 +21,9 @@ pub struct Estimate {
     pub text: String,
 }
 
-/// Steps of a step control of third order over a run, by its tolerance: the order of magnitude.
+/// Steps of a method of order 3 over the whole run, by its tolerance: the order of magnitude.
 fn steps_by_tolerance(tolerance: f64, end: f64) -> f64 {
-    20.0 * (1.0 + end) * tolerance.powf(-1.0 / 3.0)
+    20.0 + 2.0 * ((1.0 + end) / tolerance).cbrt()
 }
 
 impl Case {

@@ -16,7 +16,7 @@ fn every_kind_is_solved_from_its_template_and_says_so_in_one_line() {
         assert!(all.values().any(|data| data.grows && data.shape[0] >= 20), "{kind}: too few frames");
         let (checked, free) = (run(&directory, &["check", &file]), directory.join(format!("{kind}.h5")));
         expect(0, &checked);
-        assert!(String::from_utf8_lossy(&checked.stdout).contains("memory: about"), "{kind}");
+        assert!(String::from_utf8_lossy(&checked.stdout).contains(" of memory, about "), "{kind}");
         assert!(!free.exists(), "check solves nothing");
         std::fs::remove_file(directory.join("out.h5")).unwrap();
     }
