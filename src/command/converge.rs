@@ -16,6 +16,9 @@ struct Row {
     differences: [f64; 2],
 }
 
+/// Differences below this are rounding, and have no order.
+const ROUNDING: f64 = 1e-13;
+
 pub fn converge(statement: &Statement, common: &Common) -> Outcome {
     set_threads(common)?;
     let case = document(statement)?.case()?;
@@ -127,7 +130,11 @@ fn table(refinement: &str, rows: &[Row]) -> String {
     for Row { name, value, differences: [first, second] } in rows {
         let value = value.map_or(String::new(), |value| format!("{value:.7}"));
         let order = first / second;
-        let order = if order.is_finite() && order > 0.0 { format!("{:.2}", order.log2()) } else { "—".into() };
+        let order = if order.is_finite() && order > 0.0 && first > ROUNDING {
+            format!("{:.2}", order.log2())
+        } else {
+            "—".into()
+        };
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{name:<40} {value:>14} {first:>12.2e} {second:>12.2e} {order:>7}");
     }

@@ -187,13 +187,19 @@ fn two_hundred_kills_break_no_file_and_lose_no_bit() {
 fn a_checkpoint_of_another_problem_is_refused() {
     let (kind, settings) = KINDS[1];
     let bench = Bench::new("other", kind, settings);
-    let mut child = bench.start(&[]);
-    std::thread::sleep(bench.takes.mul_f64(0.5));
-    child.kill().unwrap();
-    child.wait().unwrap();
-    if !bench.path("out.checkpoint").exists() {
-        // Killed before its first checkpoint, or after its end.
-        return;
+    // Until it is killed after its first checkpoint and before its end.
+    for attempt in 0.. {
+        assert!(attempt < 100, "no checkpoint is left");
+        bench.clear();
+        let mut child = bench.start(&[]);
+        while !bench.path("out.checkpoint").exists() && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_micros(200));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        if bench.path("out.checkpoint").exists() {
+            break;
+        }
     }
     let said = expect(2, &bench.start(&["--resume", "--set", "problem.diffusion=0.2"]).wait_with_output().unwrap());
     assert!(said.contains("another problem") && said.contains("diffusion"), "{said}");
