@@ -130,7 +130,7 @@ fn table(refinement: &str, rows: &[Row]) -> String {
     for Row { name, value, differences: [first, second] } in rows {
         let value = value.map_or(String::new(), |value| format!("{value:.7}"));
         let order = first / second;
-        let order = if order.is_finite() && order > 0.0 && first > ROUNDING {
+        let order = if order.is_finite() && order > 0.0 && *first > ROUNDING {
             format!("{:.2}", order.log2())
         } else {
             "—".into()
