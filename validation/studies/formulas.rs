@@ -143,11 +143,21 @@ fn populations(report: &mut Report, level: Level) -> Outcome<()> {
         .why("rounding of 100 steps, which the hill between the wells stretches");
 
     let mut plane = himmelblau(0.1, events(1.0));
+    let of_code = cloud(&plane)?;
     let by_code = Kinetic::new(plane.clone(), square(6.0, 24)?, 8, Steps::Tolerance(1e-3));
     let shifted = "((theta_1 - h)^2 + theta_2 - 11)^2/100 + ((theta_1 - h) + theta_2^2 - 7)^2/100";
     plane.loss = Arc::new(FormulaLoss::new(shifted, 2, 1)?);
     plane.fitness =
         Arc::new(FormulaFitness::new("-((theta_1^2 + theta_2 - 11)^2 + (theta_1 + theta_2^2 - 7)^2)/100", 2, 1)?);
+    report
+        .gate(
+            "agents, Himmelblau moved by h: largest difference of θ after 100 steps",
+            "the same problem in code",
+            Expected::AtMost(1e-11),
+            largest(of_code.iter().zip(&cloud(&plane)?).map(|(a, b)| (a - b).abs())),
+            0.0,
+        )
+        .why("rounding of 100 steps, which the hills between the wells stretch");
     let by_text = Kinetic::new(plane, square(6.0, 24)?, 8, Steps::Tolerance(1e-3));
     let ends = [by_code?, by_text?].map(|mut kinetic| record(&mut kinetic, &[0.5]).map(|_| kinetic.masses().to_vec()));
     let [a, b] = ends;

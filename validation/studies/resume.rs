@@ -133,7 +133,7 @@ const CASES: &[Case] = &[
     Case { claim: "averaged equation, weights", make: weighted, end: 4.0 },
     Case { claim: "averaged equation, ranks of published states", make: ranked, end: 4.0 },
     Case { claim: "averaged equation, clocks of their own", make: staggered, end: 2.5 },
-    Case { claim: "agents, stale checkpoints of others and windows", make: agents, end: 2.1 },
+    Case { claim: "agents, stale checkpoints of others and windows", make: agents, end: 1.3 },
     Case { claim: "SGD on weights, momentum and label noise", make: weights, end: 2.0 },
     Case { claim: "overlap chain", make: chain, end: 2.0 },
     Case { claim: "order parameters, trained second layer", make: committee, end: 20.0 },
@@ -190,8 +190,7 @@ fn staggered() -> Outcome<Boxed> {
 
 fn agents() -> Outcome<Boxed> {
     let mut problem = toy();
-    // Four steps, so that checkpoints of several ages are copied after a stop.
-    problem.selection = boltzmann(1.0, Clock::Staggered { every: 0.4 });
+    problem.selection = boltzmann(1.0, Clock::Staggered { every: 0.2 });
     problem.evaluation = Evaluation { window: 5, noise: 0.1, donors: Donors::Published, ..Evaluation::default() };
     let settings = AgentSettings {
         agents: 300,
