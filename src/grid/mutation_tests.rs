@@ -77,9 +77,10 @@ fn kernels_far_wider_than_the_domain_mix_everything() {
     let grid = HyperAxis::new("h", Domain::linear(-3.0, 3.0, Ends::Reflect), 50).unwrap();
     for std in [30.0, 1e3, 1e300] {
         let operator = AxisMutation::new(&Kernel::Gaussian { std }, &grid).unwrap();
-        // Rounding of sums over some ten images of cumulative functions near 1; a cap on the images would leave 1e-3.
+        // The mean of a cumulative function over a cell is a difference of integrals a thousand times as large, for some ten
+        // images: 6e-12.
         let worst = operator.matrix().data().iter().fold(0.0f64, |worst, p| worst.max((p - 0.02).abs()));
-        assert!(worst < 1e-12, "{std}: {worst:e}");
+        assert!(worst < 1e-10, "{std}: {worst:e}");
     }
     assert!(AxisMutation::new(&Kernel::Uniform { width: 1e4 }, &grid).is_err());
     let operator = AxisMutation::new(&Kernel::Uniform { width: 600.0 }, &grid).unwrap();

@@ -282,7 +282,7 @@ fn clashes_and_wrong_shapes_are_named_and_nothing_is_written() {
     assert_eq!(file.dataset("density/time").unwrap().read_raw::<f64>().unwrap(), [0.0]);
     assert_eq!(file.member_names().unwrap(), ["density", "moments"]);
     let error = Hdf5File::create("/nonexistent/run.h5", &Provenance::default()).unwrap_err();
-    assert!(matches!(error, Error::File { path, .. } if path == "/nonexistent/run.partial.h5"));
+    assert!(matches!(error, Error::File { path, .. } if path.starts_with("/nonexistent/run.partial")));
 }
 
 #[test]
