@@ -117,7 +117,7 @@ impl Document {
     }
 
     /// Sets `key` (dotted; parts may be quoted; numbers count in lists, from 0) to `value`, which is TOML or else a string. Tables on
-    /// the way are made.
+    /// the way are made. A key takes the place of those that it cannot stand beside (`time.every` of `time.outputs`).
     ///
     /// # Errors
     /// [`InputError`] that quotes the setting.

@@ -69,6 +69,21 @@ fn shape(document: &Document) -> String {
 }
 
 #[test]
+fn settings_take_the_place_of_what_they_cannot_stand_beside() {
+    let mut document = document(template(Kind::Kinetic));
+    for (key, value) in
+        [("time.every", "2.5"), ("problem.selection.clock.every", "0.5"), ("problem.selection.clock.staggered", "1")]
+    {
+        document.set(key, value).unwrap();
+    }
+    document.set("problem.selection.clock.rate", "2").unwrap();
+    assert_eq!(document.case().unwrap().times, [0.0, 2.5, 5.0]);
+    // What the file keeps of it says the same.
+    let again = Document::parse(&document.problem_text(), "again.toml").unwrap();
+    assert_eq!(again.case().unwrap().times, [0.0, 2.5, 5.0]);
+}
+
+#[test]
 fn bad_settings_are_quoted() {
     for (key, value, expected) in [
         (

@@ -37,6 +37,14 @@ pub(super) struct Entry {
     pub node: Node,
 }
 
+/// Keys of one table of which only one may be there.
+const EXCLUSIVE: [&[&str]; 4] = [
+    &["outputs", "every", "outputs_per_decade"],
+    &["rate", "every", "staggered"],
+    &["learning_rate", "step", "steps_per_selection"],
+    &["fraction", "quantile_fraction"],
+];
+
 fn integer(value: &DeInteger<'_>) -> Option<i128> {
     i128::from_str_radix(&value.as_str().replace('_', ""), value.radix()).ok()
 }
@@ -111,6 +119,9 @@ impl Node {
                 }
                 let mut made = Node { at: *at, value: Value::Table(Vec::new()) };
                 made.put(rest, node).map_err(deeper)?;
+                // A setting takes the place of what it cannot stand beside.
+                let rivals = |other: &str| EXCLUSIVE.iter().any(|keys| keys.contains(&&**key) && keys.contains(&other));
+                entries.retain(|entry| !rivals(&entry.key));
                 entries.push(Entry { key: key.clone(), at: *at, node: made });
                 Ok(())
             }
